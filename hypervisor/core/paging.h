@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One page-table engine for hypervisor tables, nested/stage-2 tables and IOMMU
+ * tables.  A format says how entries look; the engine walks, splits and merges.
+ *
+ * Tables are kept in canonical form: a table whose entries could be one larger
+ * page is always merged and an empty one freed, so that equal contents take
+ * equally many pages whatever the history (decisions.md 14).
+ * An operation allocates all it needs first: it fails with -ENOMEM before it
+ * has changed anything.
+ */
+#ifndef CORE_PAGING_H
+#define CORE_PAGING_H
+
+#include <core/types.h>
+#include <core/page_pool.h>
+
+/* Attributes, independent of any format */
+#define PG_READ		0x01
+#define PG_WRITE	0x02
+#define PG_EXECUTE	0x04
+#define PG_DEVICE	0x08	/* uncached / device memory */
+#define PG_NO_HUGE	0x10	/* leaves of 4 KiB only; kept in the entry */
+#define PG_USER		0x20	/* nested tables of AMD: always needed there */
+
+#define PG_MAX_LEVELS	5
+
+/* One level, root first. */
+struct page_level {
+	unsigned int shift;		/* address bits below this level's index */
+	unsigned int entries;		/* per table */
+	bool may_be_leaf;		/* huge page possible (last level: always) */
+};
+
+struct page_format {
+	const char *name;
+	unsigned int num_levels;
+	struct page_level level[PG_MAX_LEVELS];
+	bool (*valid)(u64 entry, unsigned int level);
+	bool (*is_leaf)(u64 entry, unsigned int level);
+	u64 (*make_leaf)(hpa_t phys, unsigned int attrs, unsigned int level);
+	u64 (*make_table)(hpa_t table, unsigned int level);
+	hpa_t (*phys)(u64 entry, unsigned int level);	/* of leaf or next table */
+	unsigned int (*attrs)(u64 entry, unsigned int level);	/* of a leaf */
+	/* After entries changed: make them visible to the walker (cache clean). May be NULL. */
+	void (*sync)(void *entry, unsigned long size);
+};
+
+struct page_table {
+	const struct page_format *format;
+	u64 *root;
+};
+
+int page_table_init(struct page_table *pt, const struct page_format *format);
+void page_table_free(struct page_table *pt);	/* all tables; NULL root is fine */
+
+/* virt, phys, size: multiples of PAGE_SIZE.  Replaces what was mapped there. */
+int page_table_map(struct page_table *pt, u64 virt, hpa_t phys, u64 size,
+		   unsigned int attrs) __must_check;
+/* Unmapped holes in the range are fine.  -ENOMEM when a split needs a table. */
+int page_table_unmap(struct page_table *pt, u64 virt, u64 size) __must_check;
+
+struct page_walk {
+	hpa_t phys;		/* of the byte at virt */
+	unsigned int attrs;
+	u64 page_size;
+};
+bool page_table_walk(const struct page_table *pt, u64 virt, struct page_walk *w);
+
+/* The hypervisor's own tables (one set, shared by all CPUs). */
+extern struct page_table hv_pages;
+int hv_paging_init(void);	/* builds hv_pages for the region, stub page, ... */
+
+/* Map foreign memory at an address of remap_pool; NULL if no room. */
+void *hv_map(hpa_t phys, u64 size, unsigned int attrs);
+void hv_unmap(void *virt, u64 size);
+
+/*
+ * This CPU's window for short looks at guest memory: up to
+ * NUM_TEMP_PAGES pages, valid until the next call on this CPU.
+ */
+#define NUM_TEMP_PAGES	16
+void *hv_map_temp(hpa_t phys, unsigned int pages, unsigned int attrs);
+
+struct cell;
+/*
+ * Map guest-physical memory of a cell into this CPU's window (read only unless
+ * attrs has PG_WRITE).  NULL when any page is not RAM of that cell.
+ */
+void *cell_map_temp(const struct cell *cell, gpa_t addr, unsigned int pages,
+		    unsigned int attrs);
+
+#endif
