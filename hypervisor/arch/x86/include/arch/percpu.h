@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* x86 share of the per-CPU area.  Owner of the fields: arch/x86. */
+#ifndef ARCH_PERCPU_H
+#define ARCH_PERCPU_H
+
+#include <jailhouse/hypercall.h>
+#include <jailhouse/image.h>
+#include <core/types.h>
+#include <arch/asm-offsets.h>	/* PERCPU_SIZE and what assembly needs */
+
+#define NUM_CPU_STATS	JAILHOUSE_NUM_CPU_STATS_X86
+#define arch_handover	jailhouse_x86_handover
+
+/* General registers of the guest, in the order in which the exit path stores them. */
+struct guest_regs {
+	u64 r15, r14, r13, r12, r11, r10, r9, r8;
+	u64 rdi, rsi, rbp, rsp, rbx, rdx, rcx, rax;
+};
+/* Register number as in ModRM (0 = rax ... 15 = r15). rsp lives in the control block. */
+static inline u64 *guest_reg(struct guest_regs *regs, unsigned int n)
+{
+	return (u64 *)&regs->rax - n;
+}
+
+enum apic_wait { APIC_RUNNING, APIC_WAIT_SIPI };
+
+struct arch_percpu {
+	/* vendor control blocks, one page each, in this area (vcpu.c / svm) */
+	u8 control_block[4096] __aligned(4096);	/* VMCB / VMCS */
+	u8 host_state[4096] __aligned(4096);	/* AMD host save area / VMXON region */
+	struct guest_regs *regs;	/* while an exit is handled */
+	u32 apic_id;
+	volatile bool init_signaled;
+	volatile int sipi_vector;	/* -1: none; 0x100: cell start */
+	enum apic_wait wait;
+	u32 pci_addr_port;		/* shadow of 0xcf8 lives per cell: see arch_cell */
+	u64 pat;
+	u64 mtrr_def_type;
+	bool mtrr_emulated;
+	u64 linux_sysenter[3];
+	u64 spare[16];
+};
+
+static inline unsigned long arch_percpu_base(void)
+{
+	unsigned long sp;
+
+	asm("mov %%rsp, %0" : "=r" (sp));
+	return sp & ~(PERCPU_SIZE - 1UL);
+}
+
+#endif

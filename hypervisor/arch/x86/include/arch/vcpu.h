@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The vendor interface: implemented once in svm/, later once in vmx/; chosen
+ * at build time.  Everything else in arch/x86 is common.
+ */
+#ifndef ARCH_VCPU_H
+#define ARCH_VCPU_H
+
+#include <arch/insn.h>
+#include <arch/percpu.h>
+#include <core/cell.h>
+#include <core/paging.h>
+
+extern const struct page_format nested_page_format;	/* NPT / EPT */
+
+/* Machine-wide and per-CPU set-up (called by arch_early_init etc.) */
+int vcpu_vendor_init(void);
+int vcpu_cell_init(struct cell *cell);
+void vcpu_cell_exit(struct cell *cell);
+int vcpu_init(struct per_cpu *cpu);
+void vcpu_exit(struct per_cpu *cpu);
+void vcpu_activate(void) __noreturn;
+void vcpu_leave(void) __noreturn;
+void vcpu_park(void);
+void vcpu_reset(unsigned int sipi_vector);	/* 0x100: cell start, at cpu_reset_address */
+void vcpu_flush_tlb(void);
+void vcpu_skip_instruction(unsigned int length);
+void vcpu_inject_exception(unsigned int vector, bool has_error, u32 error);
+
+/* Guest state that common code looks at */
+struct vcpu_state {
+	u64 rip, rflags, cr0, cr3, cr4, efer;
+	u16 cs_selector;
+	u64 cs_base;
+	u32 cs_attr;		/* access rights as in a VMCB (APM 2 15.5) */
+	unsigned int cpl;
+};
+void vcpu_get_state(struct vcpu_state *state);
+enum insn_mode vcpu_insn_mode(const struct vcpu_state *state);
+
+/* --- Exits that common code handles.  false: violation, line already printed; the caller parks. --- */
+
+struct pio_exit {
+	u16 port;
+	unsigned int size;	/* 1, 2, 4 */
+	bool in;
+	bool string_or_rep;
+	unsigned int length;	/* of the instruction */
+};
+bool x86_handle_pio(struct guest_regs *regs, const struct pio_exit *io);	/* pio.c */
+
+/* Nested page fault: fetch, decode, dispatch, write back, skip. */
+bool x86_handle_mmio(struct guest_regs *regs, gpa_t addr, bool is_write);	/* mmio_exit.c */
+
+/*
+ * Fetch the instruction bytes at CS:RIP through the guest's own page tables
+ * (guest_walk.c). Returns how many bytes could be read (0..15).
+ */
+unsigned int vcpu_fetch(const struct vcpu_state *state, u8 bytes[INSN_MAX_LENGTH]);
+
+/* Fetch + decode in one, for the xAPIC page. Prints and returns false if not possible. */
+bool vcpu_decode(struct insn *insn);
+/* Finish a load: merge value into the register as the instruction demands. */
+void vcpu_store_result(struct guest_regs *regs, const struct insn *insn, u64 value);
+/* The value a store writes. */
+u64 vcpu_operand(const struct guest_regs *regs, const struct insn *insn);
+
+void x86_handle_hypercall(struct guest_regs *regs);
+void x86_handle_cpuid(struct guest_regs *regs);
+bool x86_handle_xsetbv(struct guest_regs *regs);
+bool x86_handle_msr_read(struct guest_regs *regs);
+bool x86_handle_msr_write(struct guest_regs *regs);
+
+#endif
