@@ -20,7 +20,6 @@ Errors::
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -28,10 +27,17 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from harness.cache import (
+    cache_root,
+    directory_in_making,
+    file_hash,
+    locked,
+    write_atomically,
+)
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 #: Bumped when the meaning of cached answers changes.
@@ -57,57 +63,6 @@ class AptFailed(PackageError):
 def say(text: str) -> None:
     """Default progress: one plain line on stderr."""
     print(f"  {text}", file=sys.stderr, flush=True)
-
-
-def cache_root() -> Path:
-    """The cache directory: $JAILHOUSE_CACHE or .cache beside this package."""
-    override = os.environ.get("JAILHOUSE_CACHE")
-    root = Path(override) if override else Path(__file__).resolve().parent.parent / ".cache"
-    root.mkdir(parents=True, exist_ok=True)
-    return root
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file (made if missing) between processes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a file so that others see all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def directory_in_making(target: Path) -> Iterator[Path]:
-    """A directory beside ``target`` that becomes it when the block succeeds."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
-        making.chmod(0o755)
-        yield making
-        making.rename(target)
-    except BaseException:
-        shutil.rmtree(making, ignore_errors=True)
-        raise
 
 
 @dataclass(frozen=True, order=True)
@@ -323,9 +278,7 @@ class Apt:
                 continue
             name, version, tail = match[2].split("_", 2)
             version = version.replace("%3a", ":")
-            found.append(
-                Package(name, version, tail.removesuffix(".deb"), match[4], match[2])
-            )
+            found.append(Package(name, version, tail.removesuffix(".deb"), match[4], match[2]))
         return sorted(found)
 
     def fetch(self, packages: Sequence[Package]) -> dict[Package, Path]:
@@ -335,7 +288,9 @@ class Apt:
         arrived before an interruption is kept.
         """
         pool = self.cache / "debs"
-        paths = {package: pool / f"{package.sha256[:16]}-{package.filename}" for package in packages}
+        paths = {
+            package: pool / f"{package.sha256[:16]}-{package.filename}" for package in packages
+        }
         missing = [package for package in packages if not paths[package].exists()]
         if missing:
             arriving = pool / f".arriving-{self.suite}-{self.arch}"
@@ -421,6 +376,7 @@ def resolve(
     suite: str,
     arch: str,
     names: Sequence[str],
+    *,
     leave_out: Sequence[str] = (),
     progress: Progress = say,
     root: Path | None = None,
@@ -460,6 +416,7 @@ def unpack(deb: Path, target: Path, patterns_out: Sequence[str] = ()) -> None:
 def tree(
     resolution: Resolution,
     label: str,
+    *,
     patterns_out: Sequence[str] = (),
     root: Path | None = None,
     progress: Progress = say,

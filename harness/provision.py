@@ -28,7 +28,8 @@ from functools import cache
 from pathlib import Path
 
 from harness import packages
-from harness.packages import Apt, Package, Progress, Resolution, cache_root, say
+from harness.cache import cache_root
+from harness.packages import Apt, Package, Progress, Resolution, say
 
 #: The oldest QEMU that all machines work on (platforms.md 0).
 QEMU_MINIMUM = (10, 0, 3)
@@ -148,7 +149,9 @@ def unpacked_qemu(source: _QemuSource, progress: Progress = say) -> QemuTree:
     resolution = packages.resolve(
         "trixie", arch, [source.package], leave_out=_QEMU_LEAVE_OUT, progress=progress
     )
-    root = packages.tree(resolution, source.package, _QEMU_FILES_OUT, progress=progress)
+    root = packages.tree(
+        resolution, source.package, patterns_out=_QEMU_FILES_OUT, progress=progress
+    )
     libraries = next((root / "usr/lib").glob("*-linux-gnu*"))
     loader = next(path for path in sorted(libraries.glob("ld-linux*.so.*")))
     argv = (
@@ -286,7 +289,7 @@ def kernel(version: str = DEFAULT_KERNEL, arch: str = "amd64") -> KernelTree:
     apt = Apt(suite, arch)
     resolution = packages.remembered(label, apt, lambda private: _kernel_packages(private, arch))
     release = _check_one_version(resolution)
-    root = packages.tree(resolution, label, _KERNEL_FILES_OUT, finish=_finish_kernel)
+    root = packages.tree(resolution, label, patterns_out=_KERNEL_FILES_OUT, finish=_finish_kernel)
     return KernelTree(
         version=version,
         arch=arch,

@@ -9,13 +9,13 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import packages
+from harness import cache, packages
 from harness.image import bytecode, cpio
 from harness.image.cpio import Node
 from harness.image.debs import Selection, read_deb
 from harness.image.modules import ModuleSet
 from harness.image.spec import ImageSpec
-from harness.packages import Progress, Resolution, cache_root
+from harness.packages import Progress, Resolution
 from harness.provision import KernelTree
 
 #: Bumped when the code here would make another image of the same inputs.
@@ -99,19 +99,19 @@ def _inputs(spec: ImageSpec, resolution: Resolution, kernel: KernelTree, python:
 def base_archive(spec: ImageSpec, kernel: KernelTree, progress: Progress = packages.say) -> Path:
     """The base layer as a file in the cache, made if its inputs are new."""
     resolution = packages.resolve(
-        spec.suite, spec.arch, spec.packages, spec.leave_out, progress=progress
+        spec.suite, spec.arch, spec.packages, leave_out=spec.leave_out, progress=progress
     )
     python = bytecode.guest_python(spec.suite).identity
     inputs = _inputs(spec, resolution, kernel, python)
     key = hashlib.sha256(inputs.encode()).hexdigest()[:16]
-    path = cache_root() / "images" / f"base-{spec.name}-{kernel.version}-{key}.cpio"
+    path = cache.cache_root() / "images" / f"base-{spec.name}-{kernel.version}-{key}.cpio"
     if path.exists():
         return path
-    with packages.locked(path.with_suffix(".lock")):
+    with cache.locked(path.with_suffix(".lock")):
         if not path.exists():
             progress(f"image {spec.name}: Debian base with kernel {kernel.release}")
             nodes = _package_nodes(spec, resolution)
             nodes |= _module_nodes(spec, kernel)
             nodes |= _fixed_nodes(spec)
-            packages.write_atomically(path, cpio.archive(nodes), 0o444)
+            cache.write_atomically(path, cpio.archive(nodes), 0o444)
     return path

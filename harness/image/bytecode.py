@@ -10,16 +10,15 @@ a fixed hash seed, so that the same sources give the same bytes.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from harness import packages, provision
-from harness.packages import cache_root
+from harness import cache, packages, provision
 
 _COMPILE = """
 import importlib._bootstrap_external as external, importlib.util, pathlib, sys
@@ -47,7 +46,7 @@ class GuestPython:
     tag: str
 
 
-@cache
+@functools.cache
 def guest_python(suite: str) -> GuestPython:
     """Python of a Debian suite for this host's architecture."""
     resolution = packages.resolve(
@@ -57,7 +56,7 @@ def guest_python(suite: str) -> GuestPython:
         leave_out=("dpkg", "tar"),
         progress=lambda text: None,
     )
-    root = packages.tree(resolution, "guest-python", ("./usr/share",))
+    root = packages.tree(resolution, "guest-python", patterns_out=("./usr/share",))
     loader = next(iter(sorted(root.glob("lib/*-linux-gnu*/ld-linux*.so.*"))))
     program = next(iter(sorted(root.glob("usr/bin/python3.*"))))
     paths = [loader.parent, root / "usr/lib" / loader.parent.name]
@@ -90,12 +89,10 @@ def compile_all(sources: Mapping[str, bytes], suite: str) -> dict[str, bytes]:
     for path in sorted(sources):
         digest.update(f"{path}\0{len(sources[path])}\0".encode())
         digest.update(sources[path])
-    target = cache_root() / "bytecode" / digest.hexdigest()[:20]
-    with packages.locked(target.parent / "lock"):
+    target = cache.cache_root() / "bytecode" / digest.hexdigest()[:20]
+    with cache.locked(target.parent / "lock"):
         if not target.exists():
-            with tempfile.TemporaryDirectory() as name, packages.directory_in_making(
-                target
-            ) as making:
+            with tempfile.TemporaryDirectory() as name, cache.directory_in_making(target) as making:
                 for path, data in sources.items():
                     file = Path(name) / path
                     file.parent.mkdir(parents=True, exist_ok=True)

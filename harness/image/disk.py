@@ -11,8 +11,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from harness import packages
-from harness.packages import cache_root
+from harness import cache
 
 SECTOR = 512
 MAGIC = b"JHDISK01"
@@ -34,8 +33,8 @@ def pattern(size: int) -> bytes:
 
 def raw_disk(size: int = 8 << 20, root: Path | None = None) -> Path:
     """A read-only raw image in the cache, made on first use."""
-    path = (root or cache_root()) / "disks" / f"pattern-{size}.img"
-    with packages.locked(path.with_suffix(".lock")):
+    path = (root or cache.cache_root()) / "disks" / f"pattern-{size}.img"
+    with cache.locked(path.with_suffix(".lock")):
         if not path.exists():
-            packages.write_atomically(path, pattern(size), 0o444)
+            cache.write_atomically(path, pattern(size), 0o444)
     return path

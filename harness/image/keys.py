@@ -14,9 +14,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from harness import packages
+from harness import cache
 from harness.image import cpio
-from harness.packages import cache_root
 
 HOST_KEY_PATH = "etc/dropbear/dropbear_ed25519_host_key"
 
@@ -49,9 +48,7 @@ def _ssh_string(data: bytes) -> bytes:
 
 def _halves(key: Ed25519PrivateKey) -> tuple[bytes, bytes]:
     raw = serialization.Encoding.Raw
-    private = key.private_bytes(
-        raw, serialization.PrivateFormat.Raw, serialization.NoEncryption()
-    )
+    private = key.private_bytes(raw, serialization.PrivateFormat.Raw, serialization.NoEncryption())
     return private, key.public_key().public_bytes(raw, serialization.PublicFormat.Raw)
 
 
@@ -82,14 +79,14 @@ def _make(path: Path) -> None:
         serialization.PrivateFormat.OpenSSH,
         serialization.NoEncryption(),
     )
-    packages.write_atomically(path, pem, 0o600)
+    cache.write_atomically(path, pem, 0o600)
 
 
 def keys(root: Path | None = None) -> Keys:
     """The keys of this cache directory, made on first use (mode 0600)."""
-    folder = (root or cache_root()) / "keys"
+    folder = (root or cache.cache_root()) / "keys"
     user, host = folder / "user_ed25519", folder / "host_ed25519"
-    with packages.locked(folder / "lock"):
+    with cache.locked(folder / "lock"):
         folder.chmod(0o700)
         for path in (user, host):
             if not path.exists():

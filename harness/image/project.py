@@ -96,9 +96,9 @@ def project_nodes(artifacts: Artifacts, kernel: KernelTree, suite: str) -> dict[
         python["usr/lib/jailhouse/agent.py"] = artifacts.agent.read_bytes()
     if python:
         tag = bytecode.guest_python(suite).tag
-        for path, code in bytecode.compile_all(python, suite).items():
-            nodes[path] = cpio.file(python[path])
-            nodes[_cached_name(path, tag)] = cpio.file(code)
-    for guest, path in artifacts.extra.items():
-        nodes[cpio.guest_path(guest)] = _file(path)
+        for name, code in bytecode.compile_all(python, suite).items():
+            nodes[name] = cpio.file(python[name])
+            nodes[_cached_name(name, tag)] = cpio.file(code)
+    for guest, source in artifacts.extra.items():
+        nodes[cpio.guest_path(guest)] = _file(source)
     return nodes

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make              hypervisor, driver, inmates and configurations, into $(O)
+# make setup        Python environment, kernels and emulator; no network after it
+# make demo|test|soak|bench
+# make install      and modules_install, firmware_install, tool_inmates_install
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+O ?= $(CURDIR)/build
+override O := $(abspath $(O))
+
+# --- what to build for -------------------------------------------------------
+
+ARCH ?= $(shell uname -m | sed -e 's/x86_64/x86/' -e 's/armv7l/arm/' -e 's/aarch64/arm64/')
+CROSS_COMPILE ?=
+CONFIG ?=
+V ?= 0
+# The kernel series whose guest the tests build for: 6.1 or 6.12.
+KERNEL ?= 6.1
+
+VENV := $(CURDIR)/.venv
+PYTHON := $(VENV)/bin/python
+# The interpreter the environment is made from: the distribution's, not the first in PATH.
+SYSTEM_PYTHON ?= /usr/bin/python3
+
+# The running kernel's build directory, or that of the guest's kernel.
+ifeq ($(origin KDIR), undefined)
+KDIR := $(wildcard /lib/modules/$(shell uname -r)/build)
+ifeq ($(KDIR),)
+KDIR = $(eval KDIR := $$(shell $(SYSTEM_PYTHON) -m harness.provision kdir --kernel $(KERNEL)))$(KDIR)
+endif
+endif
+
+COMPONENT = $(MAKE) --no-print-directory O=$(O) ARCH=$(ARCH) CROSS_COMPILE=$(CROSS_COMPILE) V=$(V)
+
+# --- where to install --------------------------------------------------------
+
+DESTDIR ?=
+INSTALL_MOD_PATH ?= $(DESTDIR)
+prefix ?= /usr/local
+exec_prefix ?= $(prefix)
+sbindir ?= $(exec_prefix)/sbin
+libexecdir ?= $(exec_prefix)/libexec
+datarootdir ?= $(prefix)/share
+datadir ?= $(datarootdir)
+man8dir ?= $(datarootdir)/man/man8
+completionsdir ?= /usr/share/bash-completion/completions
+pythondir ?= $(prefix)/lib/python3/dist-packages
+firmwaredir ?= /lib/firmware
+
+export DESTDIR prefix exec_prefix sbindir libexecdir datarootdir datadir man8dir
+export completionsdir pythondir
+
+INSTALL ?= install
+INSTALL_DATA ?= $(INSTALL) -m 644
+
+# --- building ----------------------------------------------------------------
+
+.PHONY: all modules hypervisor driver inmates configs clean
+
+all: hypervisor driver inmates configs
+modules: all
+
+hypervisor:
+	+$(COMPONENT) -C hypervisor CONFIG="$(CONFIG)"
+
+driver:
+	+$(COMPONENT) -C driver KDIR=$(KDIR)
+
+inmates:
+	+$(COMPONENT) -C inmates
+
+configs:
+	+$(COMPONENT) -C configs
+
+clean:
+	rm -rf $(O)
+
+# --- preparing ---------------------------------------------------------------
+
+.PHONY: setup setup-demo venv
+
+VENV_STAMP := $(VENV)/.requirements
+
+venv: $(VENV_STAMP)
+
+$(VENV_STAMP): requirements.txt
+	@echo "  venv: $$(grep -c == requirements.txt) pinned packages"
+	@$(SYSTEM_PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@cp requirements.txt $@
+
+setup-demo: $(VENV_STAMP)
+	@$(PYTHON) -m harness.provision setup --kernel 6.1
+
+setup: $(VENV_STAMP)
+	@$(PYTHON) -m harness.provision setup --kernel 6.1 --kernel 6.12
+
+# --- running -----------------------------------------------------------------
+
+.PHONY: demo test check check-python check-arm64 soak bench
+
+N ?= 10
+PYTEST_ARGS ?=
+
+demo: setup-demo
+	@$(PYTHON) -m harness demo
+
+test: setup check
+	$(PYTHON) -m pytest testsuites/ $(PYTEST_ARGS)
+
+check: check-python check-arm64
+
+check-python: $(VENV_STAMP)
+	$(PYTHON) -m ruff check --quiet .
+	$(PYTHON) -m mypy
+
+# No x86 creeps into what all architectures share.
+check-arm64:
+	+$(MAKE) --no-print-directory -C hypervisor O=$(O)/arm64 ARCH=arm64 \
+		CROSS_COMPILE=aarch64-linux-gnu- V=$(V)
+
+soak: setup
+	@$(PYTHON) -m harness soak -N $(N)
+
+bench: setup
+	@$(PYTHON) -m harness bench
+
+# --- installing --------------------------------------------------------------
+
+.PHONY: install modules_install firmware_install tool_inmates_install tools_install
+
+install: modules_install firmware_install tool_inmates_install tools_install
+
+KERNEL_RELEASE = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
+
+modules_install: driver
+	$(INSTALL) -d $(INSTALL_MOD_PATH)/lib/modules/$(KERNEL_RELEASE)/updates
+	$(INSTALL_DATA) $(O)/driver/$(KERNEL_RELEASE)/jailhouse.ko \
+		$(INSTALL_MOD_PATH)/lib/modules/$(KERNEL_RELEASE)/updates
+ifeq ($(INSTALL_MOD_PATH),)
+	depmod $(KERNEL_RELEASE)
+endif
+
+firmware_install: hypervisor
+	$(INSTALL) -d $(DESTDIR)$(firmwaredir)
+	$(INSTALL_DATA) $(O)/hypervisor/jailhouse*.bin $(DESTDIR)$(firmwaredir)
+
+tool_inmates_install: inmates
+	$(INSTALL) -d $(DESTDIR)$(libexecdir)/jailhouse
+	@for inmate in $(O)/inmates/tools/$(ARCH)/*.bin; do \
+		[ ! -e $$inmate ] || \
+			$(INSTALL_DATA) -v $$inmate $(DESTDIR)$(libexecdir)/jailhouse || exit; \
+	done
+
+tools_install:
+	+$(MAKE) --no-print-directory -C tools install
