@@ -57,7 +57,7 @@ class Child:
         })
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-q", "-c", str(HERE / "child.ini"), "--rootdir", str(HERE),
-             "--confcutdir", str(HERE), "-p", "child_plugin", "-p", "no:cacheprovider", str(HERE)],
+             "--confcutdir", str(HERE), "--capture=sys", "-p", "child_plugin", "-p", "no:cacheprovider", str(HERE)],
             env={**env, "PYTHONPATH": str(HERE)}, cwd=HERE, pass_fds=(to_child, from_child),
             stdin=subprocess.DEVNULL, stdout=self.stderr, stderr=self.stderr,
         )
