@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What executes a machine: an emulator with its version, accelerator and clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Accelerator(StrEnum):
+    """Who executes guest instructions."""
+
+    TCG = "tcg"
+    KVM = "kvm"
+
+
+class Clock(StrEnum):
+    """What guest time is: the host's clock, or counted instructions."""
+
+    WALL = "wall"
+    ICOUNT = "icount"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One emulator, ready to run. `argv` starts it (loader and data paths included)."""
+
+    argv: tuple[str, ...]
+    version: tuple[int, int, int]
+    accelerator: Accelerator = Accelerator.TCG
+    clock: Clock = Clock.WALL
+    #: Environment variables it needs on top of ours.
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Features tests may ask for, by name."""
+        found = {"svm", "msi", "mmconfig"}
+        if self.clock is Clock.ICOUNT:
+            found.add("counted-time")
+        return frozenset(found)
+
+    @property
+    def title(self) -> str:
+        version = ".".join(map(str, self.version))
+        return f"qemu {version} {self.accelerator.value}/{self.clock.value}"
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What is started: kernel, initrd and the complete command line."""
+
+    kernel: Path
+    initrd: Path
+    command_line: str
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Where a running machine is connected to its host; all paths are private.
+
+    The harness listens on every socket before the emulator starts, so that no
+    byte is lost and no port is shared.
+    """
+
+    directory: Path
+    disk: Path
+
+    def serial(self, name: str) -> Path:
+        return self.directory / f"{name}.sock"
+
+    @property
+    def qmp(self) -> Path:
+        return self.directory / "qmp.sock"

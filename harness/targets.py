@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Named combinations of machine, engine, image and root configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from harness import provision
+from harness.engines import Accelerator, Clock, Engine
+from harness.errors import Unsupported
+from harness.machine import QEMU_X86, MachineSpec
+from harness.probes import Judgement, svm_possible_in_kvm
+
+
+def _always() -> Judgement:
+    return Judgement(True, ("TCG emulates SVM with nested paging on any host",))
+
+
+@dataclass(frozen=True)
+class Target:
+    """What tests run on. `engine` names an emulator of `harness.provision`."""
+
+    name: str
+    machine: MachineSpec
+    engine: str
+    accelerator: Accelerator
+    image: str
+    root_config: str
+    probe: Callable[[], Judgement]
+    clock: Clock = Clock.WALL
+
+    def judgement(self) -> Judgement:
+        """Whether this host can run it, with the evidence."""
+        return self.probe()
+
+    def make_engine(self) -> Engine:
+        """The engine, fetched on first use; Unsupported if this host can't run it."""
+        judged = self.judgement()
+        if not judged.possible:
+            raise Unsupported(f"{self.name}: " + "; ".join(judged.reasons))
+        tree = provision.engine(self.engine)
+        return Engine(tree.argv, tree.version, self.accelerator, self.clock, tree.env)
+
+    def counted(self) -> Target:
+        """The same target with counted time."""
+        return replace(self, clock=Clock.ICOUNT)
+
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for target in (
+        Target("amd-tcg", QEMU_X86, "qemu-x86", Accelerator.TCG, "qemu-x86", "qemu-x86", _always),
+        Target(
+            "amd-kvm", QEMU_X86, "qemu-x86", Accelerator.KVM, "qemu-x86", "qemu-x86",
+            svm_possible_in_kvm,
+        ),
+    )
+}  # fmt: skip
+
+
+def runnable() -> list[Target]:
+    """Every target that this host can run."""
+    return [target for target in TARGETS.values() if target.judgement().possible]
+
+
+def report() -> str:
+    """All targets with their evidence, for people."""
+    lines = []
+    for target in TARGETS.values():
+        judged = target.judgement()
+        lines.append(
+            f"{target.name}: {'can run here' if judged.possible else 'can not run here'} "
+            f"({target.machine.name}, {target.accelerator.value}, {target.clock.value} clock)"
+        )
+        lines += [f"    {reason}" for reason in judged.reasons]
+    return "\n".join(lines)
