@@ -38,6 +38,8 @@
 #define JAILHOUSE_HANDOVER_R11		0x98
 #define JAILHOUSE_HANDOVER_RFLAGS	0xa0
 #define JAILHOUSE_HANDOVER_CS		0xa8
+#define JAILHOUSE_HANDOVER_DS		0xb0
+#define JAILHOUSE_HANDOVER_ES		0xb8
 #define JAILHOUSE_HANDOVER_SIZE		0x100
 
 #ifndef __ASSEMBLER__
@@ -69,7 +71,8 @@ struct jailhouse_image_header {
 
 /*
  * First bytes of each per-CPU area (x86).  The entry stub fills rsp (points at
- * the return address) to r15, rip, cr3, cr4 and efer with Linux's values.
+ * the return address) to r15, rip, cr3, cr4, efer, rflags and cs to es with
+ * Linux's values.
  * On the way back (a failed entry or a disable) the hypervisor fills all of it
  * and jumps to stub_leave, which restores CR3, CR4, EFER and every register.
  */
@@ -77,8 +80,8 @@ struct jailhouse_x86_handover {
 	__u64 rsp, rbp, rbx, r12, r13, r14, r15;
 	__u64 rip, cr3, cr4, efer;
 	__u64 rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11;
-	__u64 rflags, cs;
-	__u64 reserved[10];
+	__u64 rflags, cs, ds, es;
+	__u64 reserved[8];
 };
 
 /* Log page: at console_page, readable by Linux. */
