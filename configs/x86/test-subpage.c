@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * As test-one, with regions smaller than a page, which the hypervisor accesses
+ * on the cell's behalf: 32 bits only, any access, read-only, and a neighbour
+ * in the same page.
+ */
+#include <jailhouse/types.h>
+#include <jailhouse/cell-config.h>
+
+struct {
+	struct jailhouse_cell_desc cell;
+	__u64 cpus[1];
+	struct jailhouse_memory mem_regions[6];
+	struct jailhouse_pio pio_regions[2];
+} __attribute__((packed)) config = {
+	.cell = {
+		.signature = JAILHOUSE_CELL_DESC_SIGNATURE,
+		.architecture = JAILHOUSE_X86,
+		.revision = JAILHOUSE_CONFIG_REVISION,
+		.name = "test-subpage",
+		.cpu_set_size = sizeof(config.cpus),
+		.num_memory_regions = ARRAY_SIZE(config.mem_regions),
+		.num_pio_regions = ARRAY_SIZE(config.pio_regions),
+		.msg_reply_timeout = 1000000000,
+		/* Divider 0: the hypervisor shares this UART and has set it up. */
+		.console = {
+			.address = 0x3f8,
+			.type = JAILHOUSE_CON_TYPE_8250,
+			.flags = JAILHOUSE_CON_ACCESS_PIO |
+				 JAILHOUSE_CON_REGDIST_1,
+		},
+	},
+
+	.cpus = { 1 << 2 },
+
+	.mem_regions = {
+		/* low RAM */ {
+			.phys_start = 0x3a600000,
+			.virt_start = 0,
+			.size = 0x100000,
+			.flags = JAILHOUSE_MEM_READ | JAILHOUSE_MEM_WRITE |
+				JAILHOUSE_MEM_EXECUTE |
+				JAILHOUSE_MEM_LOADABLE,
+		},
+		/* high RAM, huge pages */ {
+			.phys_start = 0x3a800000,
+			.virt_start = 0x200000,
+			.size = 0x400000,
+			.flags = JAILHOUSE_MEM_READ | JAILHOUSE_MEM_WRITE |
+				JAILHOUSE_MEM_EXECUTE |
+				JAILHOUSE_MEM_LOADABLE,
+		},
+		/* communication region */ {
+			.virt_start = 0x100000,
+			.size = 0x1000,
+			.flags = JAILHOUSE_MEM_READ | JAILHOUSE_MEM_WRITE |
+				JAILHOUSE_MEM_COMM_REGION,
+		},
+		/* 32 bits only */ {
+			.phys_start = 0x3b200000,
+			.virt_start = 0x800000,
+			.size = 0x20,
+			.flags = JAILHOUSE_MEM_READ | JAILHOUSE_MEM_WRITE |
+				JAILHOUSE_MEM_IO_32,
+		},
+		/* neighbour: any width, any alignment */ {
+			.phys_start = 0x3b200020,
+			.virt_start = 0x800020,
+			.size = 0x40,
+			.flags = JAILHOUSE_MEM_READ | JAILHOUSE_MEM_WRITE |
+				JAILHOUSE_MEM_IO_8 | JAILHOUSE_MEM_IO_16 |
+				JAILHOUSE_MEM_IO_32 | JAILHOUSE_MEM_IO_64 |
+				JAILHOUSE_MEM_IO_UNALIGNED,
+		},
+		/* read-only */ {
+			.phys_start = 0x3b200100,
+			.virt_start = 0x800100,
+			.size = 0x100,
+			.flags = JAILHOUSE_MEM_READ | JAILHOUSE_MEM_IO_8 |
+				JAILHOUSE_MEM_IO_16 | JAILHOUSE_MEM_IO_32,
+		},
+	},
+
+	.pio_regions = {
+		/* console */
+		PIO_RANGE(0x3f8, 8),
+		/* second inmate console */
+		PIO_RANGE(0x3e8, 8),
+	},
+};
