@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# ruff: noqa: PLC0415 (see below: lazy imports)
 """Arguments of the ``jailhouse`` command (abi.md 6): who is called with what.
 
 Parsed by hand, and every command imported when it runs, because argparse
@@ -9,6 +10,11 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HELP = ("--help", "-h")
 GROUPS = ("cell", "config", "hardware")
 ALIASES = {"cell stat": "cell stats"}
 NOT_IMPLEMENTED = ("cell linux", "config create", "config collect")
@@ -28,33 +34,33 @@ def main(argv: list[str]) -> int:
         return 130
     except BrokenPipeError:
         # Who read us has gone: keep the interpreter from complaining at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 1
 
 
 def _dispatch(program: str, arguments: list[str]) -> int:
-    if not arguments:
-        return _usage("", 1)
-    first = arguments[0]
+    first = arguments[0] if arguments else ""
     if first == "--version":
         from jailhouse import VERSION
 
         print(f"Jailhouse management tool {VERSION}")
         return 0
-    if first in ("--help", "-h", "help"):
-        return _usage("", 0)
-
-    words = 2 if first in GROUPS else 1
+    grouped = first in GROUPS
+    words = 2 if grouped else 1
     name, rest = " ".join(arguments[:words]), arguments[words:]
-    if first in GROUPS and (len(arguments) < 2 or arguments[1] in ("--help", "-h")):
-        return _usage(first, 0 if len(arguments) > 1 else 1)
+    if not arguments or (arguments == [first] and grouped):
+        return _usage(first, 1)
+    if arguments[words - 1] in HELP:
+        return _usage(first if grouped else "", 0)
     name = ALIASES.get(name, name)
-    if "--help" in rest or "-h" in rest:
+    # A string to load may be "--help".
+    if any(word in HELP for word in (rest[:1] if name == "cell load" else rest)):
         return _usage(name, 0)
-
     handler = _HANDLERS.get(name)
-    if handler is None:
-        return _elsewhere(program, name, rest)
+    return _run(name, handler, rest) if handler else _elsewhere(program, name, rest)
+
+
+def _run(name: str, handler: Callable[[list[str]], int], rest: list[str]) -> int:
     try:
         return handler(rest)
     except UsageError as error:
@@ -84,11 +90,11 @@ def _elsewhere(program: str, name: str, rest: list[str]) -> int:
         print(f"jailhouse {name}: not implemented yet", file=sys.stderr)
         return 1
     print(f"jailhouse: unknown command: {name}", file=sys.stderr)
-    return _usage(name.split()[0] if " " in name else "", 1)
+    return _usage(name.partition(" ")[0] if " " in name else "", 1)
 
 
 def _describe(error: OSError) -> str:
-    """"<operation>: <strerror>"; the file where the operation is not known."""
+    """Give "<operation>: <strerror>"; the file where the operation is not known."""
     if error.filename is None:
         return str(error)
     return f"{error.filename}: {error.strerror}"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# ruff: noqa: PLC0415 (explanations are imported after a failure)
 """The commands that change something: an ioctl, and on failure the reason as far as it shows.
 
 Success prints nothing (abi.md 6); failure prints "<IOCTL NAME>: <strerror>"

@@ -24,4 +24,4 @@ def run(program: str, command: str, arguments: list[str]) -> None:
         candidate = os.path.join(directory, name)
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
             os.environ["PATH"] = os.pathsep.join(path)
-            os.execv(candidate, [command.split()[-1], *arguments])
+            os.execv(candidate, [command.rpartition(" ")[2], *arguments])

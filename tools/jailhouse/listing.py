@@ -13,7 +13,7 @@ HEADER = ("ID", "Name", "State", "Assigned CPUs", "Failed CPUs")
 
 
 def row(columns: tuple[str, ...]) -> str:
-    return "".join([text.ljust(width) for text, width in zip(columns, WIDTHS)])
+    return "".join([text.ljust(WIDTHS[i]) for i, text in enumerate(columns)])
 
 
 def cell_list() -> int:

@@ -10,6 +10,7 @@ the file there is no warning.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 
@@ -28,24 +29,19 @@ def created(config: bytes) -> None:
     path = record_of(name)
     if path is None:
         return
-    try:
+    with contextlib.suppress(OSError):
         os.makedirs(RUN, exist_ok=True)
         with open(path, "w") as file:
             file.write(f"{reset:#x}\n")
-    except OSError:
-        pass
 
 
 def loaded(selector: int | str, images: Sequence[tuple[bytes, int]]) -> None:
     path = record_of(selector)
     if path is None or not os.path.exists(path):
         return
-    try:
-        with open(path, "a") as file:
-            for data, target in images:
-                file.write(f"{target:#x} {target + len(data):#x}\n")
-    except OSError:
-        pass
+    with contextlib.suppress(OSError), open(path, "a") as file:
+        for data, target in images:
+            file.write(f"{target:#x} {target + len(data):#x}\n")
 
 
 def warning(selector: int | str) -> str | None:
@@ -84,10 +80,8 @@ def record_of(selector: int | str) -> str | None:
 
 def forget(record: str | None) -> None:
     if record is not None:
-        try:
+        with contextlib.suppress(OSError):
             os.unlink(record)
-        except OSError:
-            pass
 
 
 def forget_all() -> None:
