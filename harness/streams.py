@@ -18,13 +18,18 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import pexpect
 from pexpect.spawnbase import SpawnBase
 
 from harness.deadlines import Deadline
 from harness.errors import ChannelClosed, DeadlineExpired
+
+if TYPE_CHECKING:
+    _SpawnBytes = SpawnBase[bytes]
+else:  # generic only for type checkers
+    _SpawnBytes = SpawnBase
 
 #: Bytes kept in memory of one stream; files keep everything.
 KEEP = 64 << 20
@@ -183,7 +188,7 @@ class Stream:
                     raise ChannelClosed(f"{self.name}: {error}") from error
 
 
-class StreamSpawn(SpawnBase):  # type: ignore[misc]
+class StreamSpawn(_SpawnBytes):
     """pexpect's interface (expect, before, match, ...) on a drained stream."""
 
     def __init__(self, stream: Stream, offset: int, timeout: float) -> None:
@@ -263,10 +268,8 @@ class Drain:
             if key.fileobj == self._wake_read:
                 return self._drain_rest()
             source, stream = key.fileobj, key.data
-            assert isinstance(source, socket.socket) and isinstance(stream, Stream)
-            if key.data is not None and source.getsockopt(
-                socket.SOL_SOCKET, socket.SO_ACCEPTCONN
-            ):
+            assert isinstance(source, socket.socket)
+            if source.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 self._accept(source, stream)
             elif not self._read(source, stream):
                 self._selector.unregister(source)

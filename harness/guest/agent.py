@@ -21,14 +21,22 @@ another request is stuck in; the harness sends one at a time.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import os
 import select
+import signal
 import struct
+import subprocess
 import sys
+import termios
 import threading
+import time
 import zlib
 
-if False:  # only for type checkers: importing typing costs guest time
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing typing costs guest time
     from collections.abc import Callable, Iterator
     from typing import Any
 
@@ -99,16 +107,12 @@ class FrameReader:
 
 def pack(head: dict[str, Any], data: bytes = b"") -> bytes:
     """A payload of a JSON object and raw bytes."""
-    import json
-
     text = json.dumps(head, separators=(",", ":")).encode()
     return struct.pack("<I", len(text)) + text + data
 
 
 def unpack(payload: bytes) -> tuple[dict[str, Any], bytes]:
     """The reverse of pack(); ValueError if it is none."""
-    import json
-
     if len(payload) < 4:
         raise ValueError("short payload")
     length = struct.unpack_from("<I", payload)[0]
@@ -190,16 +194,16 @@ class Agent:
 
     def op_run(self, ident: int, data: bytes, argv: list[str], timeout: float) -> dict[str, Any]:
         """Run a command; its output goes out as it comes."""
-        return run(
-            argv, data, timeout, lambda kind, part: self._link.send({"kind": kind, "id": ident}, part)
-        )
+
+        def emit(kind: str, part: bytes) -> None:
+            self._link.send({"kind": kind, "id": ident}, part)
+
+        return run(argv, data, timeout, emit)
 
     def op_put(
-        self, ident: int, data: bytes, path: str, offset: int, last: bool, mode: int, sha256: str
+        self, ident: int, data: bytes, *, path: str, offset: int, last: bool, mode: int, sha256: str
     ) -> dict[str, Any]:
         """Collect a compressed file; the last piece makes it, checks and renames it."""
-        import hashlib
-
         if offset == 0:
             self._upload = bytearray()
         if offset != len(self._upload):
@@ -221,8 +225,6 @@ class Agent:
 
     def op_get(self, ident: int, data: bytes, path: str) -> dict[str, Any]:
         """Send a file and its hash."""
-        import hashlib
-
         check = hashlib.sha256()
         with open(path, "rb") as file:
             while part := file.read(CHUNK):
@@ -275,7 +277,7 @@ class Agent:
 
 def _device() -> Any:
     """The ioctls, from the same package that the command line uses."""
-    import jailhouse.device
+    import jailhouse.device  # noqa: PLC0415 (nothing but verbs needs it)
 
     return jailhouse.device
 
@@ -308,10 +310,6 @@ def run(
     argv: list[str], stdin: bytes, timeout: float, emit: Callable[[str, bytes], None]
 ) -> dict[str, Any]:
     """Run a program in a session of its own; all of the session dies after `timeout`."""
-    import signal
-    import subprocess
-    import time
-
     began = time.monotonic()
     process = subprocess.Popen(
         argv,
@@ -324,15 +322,11 @@ def run(
         threading.Thread(target=_feed, args=(process, stdin), daemon=True).start()
     expired = _pump(process, began + timeout, emit)
     if expired:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    try:
-        # A process stuck in the kernel stays; the answer must not.
+    # A process stuck in the kernel stays; the answer must not.
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(2 if expired else None)
-    except subprocess.TimeoutExpired:
-        pass
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
@@ -357,8 +351,6 @@ def _pump(process: Any, limit: float, emit: Callable[[str, bytes], None]) -> boo
     A program may leave something in the background that holds its pipes: what
     counts is the end of the program itself.
     """
-    import time
-
     kinds = {process.stdout.fileno(): "out", process.stderr.fileno(): "err"}
     ended = os.pidfd_open(process.pid)
     try:
@@ -385,8 +377,6 @@ def _pump(process: Any, limit: float, emit: Callable[[str, bytes], None]) -> boo
 
 def open_port(path: str) -> int:
     """Open a terminal in raw mode: 8 bits, no flow control, no signals."""
-    import termios
-
     handle = os.open(path, os.O_RDWR | os.O_NOCTTY)
     mode = termios.tcgetattr(handle)
     mode[0] = termios.IGNBRK

@@ -10,7 +10,7 @@ import shlex
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +63,20 @@ class FramedChannel:
     # --- requests
 
     def ask(
-        self, operation: str, timeout: float, data: bytes = b"", **args: object
+        self,
+        operation: str,
+        timeout: float,
+        args: Mapping[str, object] | None = None,
+        data: bytes = b"",
     ) -> tuple[dict[str, Any], bytes]:
         """One request with one answer; AgentRefused carries the guest's exception."""
-        for kind, head, blob in self._request(operation, timeout, data, args):
+        for kind, head, blob in self._request(operation, timeout, data, args or {}):
             if kind == "done":
                 return head, blob
         raise ChannelError(f"{operation}: no answer")
 
     def _request(
-        self, operation: str, timeout: float, data: bytes, args: dict[str, Any]
+        self, operation: str, timeout: float, data: bytes, args: Mapping[str, object]
     ) -> Iterator[tuple[str, dict[str, Any], bytes]]:
         if not self._busy.acquire(timeout=timeout):
             raise ChannelError(f"{operation}: the channel is busy with another request")
@@ -136,7 +140,8 @@ class FramedChannel:
         out: dict[str, list[bytes]] = {"out": [], "err": []}
         args = {"argv": argv_of(command), "timeout": timeout}
         head: dict[str, Any] = {}
-        for kind, head, blob in self._request("run", timeout + scaled(MARGIN), stdin, args):
+        for kind, answer, blob in self._request("run", timeout + scaled(MARGIN), stdin, args):
+            head = answer
             if kind in out:
                 out[kind].append(blob)
         stdout, stderr = b"".join(out["out"]), b"".join(out["err"])
@@ -157,10 +162,10 @@ class FramedChannel:
         while True:
             part = data[offset : offset + CHUNK]
             last = offset + len(part) >= len(data)
-            self.ask(
-                "put", scaled(20), part,
-                path=target, offset=offset, last=last, mode=mode, sha256=check,
-            )  # fmt: skip
+            args = {
+                "path": target, "offset": offset, "last": last, "mode": mode, "sha256": check,
+            }  # fmt: skip
+            self.ask("put", scaled(20), args, part)
             offset += len(part)
             if last:
                 return
@@ -168,7 +173,8 @@ class FramedChannel:
     def get(self, source: str) -> bytes:
         parts = []
         head: dict[str, Any] = {}
-        for kind, head, blob in self._request("get", scaled(120), b"", {"path": source}):
+        for kind, answer, blob in self._request("get", scaled(120), b"", {"path": source}):
+            head = answer
             if kind == "out":
                 parts.append(blob)
         data = b"".join(parts)

@@ -121,13 +121,13 @@ class Linux:
     def ask(self, operation: str, timeout: float = 20.0, **args: object) -> dict[str, object]:
         """One operation inside the agent's process; AgentRefused has its errno."""
         with self._judged(operation):
-            head, _ = self.serial.ask(operation, scaled(timeout), **args)
+            head, _ = self.serial.ask(operation, scaled(timeout), args)
         return head
 
     def ask_data(self, operation: str, timeout: float = 20.0, **args: object) -> bytes:
         """Like `ask()`, for operations that answer with bytes."""
         with self._judged(operation):
-            return self.serial.ask(operation, scaled(timeout), **args)[1]
+            return self.serial.ask(operation, scaled(timeout), args)[1]
 
     def ssh_run(self, command: Command, timeout: float = 30.0) -> Result:
         """Run a command over SSH; if SSH is dead, say whose fault that is."""

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import secrets
 import shlex
-import socket
 import threading
 import time
 from pathlib import Path
@@ -59,7 +58,8 @@ class SshChannel:
         client = paramiko.SSHClient()
         name = f"[127.0.0.1]:{self._port}"
         entry = HostKeyEntry.from_line(f"{name} {self._host_key}")
-        assert entry is not None and entry.key is not None
+        assert entry is not None
+        assert entry.key is not None
         client.get_host_keys().add(name, entry.key.get_name(), entry.key)
         client.connect(
             "127.0.0.1",
@@ -123,44 +123,22 @@ class SshChannel:
     def _pump(
         self, session: paramiko.Channel, stdin: bytes, deadline: Deadline, title: str
     ) -> tuple[bytes, bytes]:
-        session.settimeout(0.0)
-        out, err = bytearray(), bytearray()
-        todo = memoryview(stdin)
-        if not todo:
-            session.shutdown_write()
+        exchange = _Exchange(session, stdin)
         while True:
-            moved = False
-            while session.recv_ready():
-                out += session.recv(1 << 16)
-                moved = True
-            while session.recv_stderr_ready():
-                err += session.recv_stderr(1 << 16)
-                moved = True
-            if todo and session.send_ready():
-                try:
-                    todo = todo[session.send(bytes(todo[: 1 << 15])) :]
-                except socket.timeout:
-                    pass
-                else:
-                    moved = True
-                    if not todo:
-                        session.shutdown_write()
-            if session.exit_status_ready() and not moved:
-                # Whatever the command left in the background may hold the pipes.
-                if not (session.recv_ready() or session.recv_stderr_ready()):
-                    return bytes(out), bytes(err)
-            if not moved:
-                if deadline.expired:
-                    text = bytes(out + err)[-2000:].decode(errors="replace")
-                    raise CommandTimeout(
-                        f"{title!r} did not end in {deadline.seconds:.1f} s; output:\n{text}"
-                    )
-                if session.closed and not session.exit_status_ready():
-                    raise EOFError("the session ended without a status")
-                transport = session.get_transport()
-                if not transport.is_active():
-                    raise EOFError("the connection ended")
-                session.status_event.wait(0.002)
+            # Asked first: what comes after the status belongs to somebody in the background.
+            ended = session.exit_status_ready()
+            if exchange.turn():
+                continue
+            if ended:
+                return bytes(exchange.out), bytes(exchange.err)
+            if deadline.expired:
+                text = bytes(exchange.out + exchange.err)[-2000:].decode(errors="replace")
+                raise CommandTimeout(
+                    f"{title!r} did not end in {deadline.seconds:.1f} s; output:\n{text}"
+                )
+            if session.closed or not session.get_transport().is_active():
+                raise EOFError("the connection ended without a status")
+            session.status_event.wait(0.002)
 
     def put(self, source: bytes | Path, target: str, mode: int = 0o644) -> None:
         data = content_of(source)
@@ -181,3 +159,38 @@ class SshChannel:
         line = self.run(f"sha256sum {shlex.quote(path)}", scaled(60)).check().output
         if line.split()[0] != hashlib.sha256(data).hexdigest():
             raise ChannelError(f"{path}: hash differs after the transfer")
+
+
+class _Exchange:
+    """Moves input and output of one command without blocking."""
+
+    def __init__(self, session: paramiko.Channel, stdin: bytes) -> None:
+        self._session = session
+        self._todo = memoryview(stdin)
+        self.out = bytearray()
+        self.err = bytearray()
+        session.settimeout(0.0)
+        if not stdin:
+            session.shutdown_write()
+
+    def turn(self) -> bool:
+        """Move what can be moved; False if that was nothing."""
+        moved = self._send()
+        if self._session.recv_ready():
+            self.out += self._session.recv(1 << 16)
+            moved = True
+        if self._session.recv_stderr_ready():
+            self.err += self._session.recv_stderr(1 << 16)
+            moved = True
+        return moved
+
+    def _send(self) -> bool:
+        if not self._todo or not self._session.send_ready():
+            return False
+        try:
+            self._todo = self._todo[self._session.send(bytes(self._todo[: 1 << 15])) :]
+        except TimeoutError:
+            return False
+        if not self._todo:
+            self._session.shutdown_write()
+        return True

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The renderer against command lines that people have checked."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from harness.engines import Accelerator, Boot, Clock, Engine, Wiring
+from harness.engines.qemu import render
+from harness.errors import Unsupported
+from harness.machine import MACHINES, QEMU_X86, Role
+
+ENGINE = Engine(("qemu-system-x86_64",), (10, 0, 13))
+BOOT = Boot(Path("/k/vmlinux"), Path("/r/initrd"), "console=ttyS1,115200 quiet")
+WIRING = Wiring(Path("/r"), Path("/d/disk.img"))
+
+GOLDEN = """\
+qemu-system-x86_64
+-name qemu-x86
+-nodefaults -no-user-config -display none -no-reboot
+-machine q35
+-accel tcg,thread=multi
+-cpu max,-la57
+-smp 4
+-m 1024M
+-chardev socket,id=qmp,path=/r/qmp.sock,server=off
+-mon chardev=qmp,mode=control
+-chardev socket,id=serial0,path=/r/hypervisor-console.sock,server=off
+-device isa-serial,chardev=serial0,index=0,iobase=0x3f8,irq=4
+-chardev socket,id=serial1,path=/r/root-console.sock,server=off
+-device isa-serial,chardev=serial1,index=1,iobase=0x2f8,irq=3
+-chardev socket,id=serial2,path=/r/inmate-console.sock,server=off
+-device isa-serial,chardev=serial2,index=2,iobase=0x3e8,irq=4
+-chardev socket,id=serial3,path=/r/command-channel.sock,server=off
+-device isa-serial,chardev=serial3,index=3,iobase=0x2e8,irq=5
+-netdev user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-:22
+-device e1000e,id=nic0,netdev=net0,addr=02.0,romfile=
+-audiodev none,id=audio0
+-device intel-hda,addr=1b.0
+-device hda-duplex,audiodev=audio0
+-drive file=/d/disk.img,if=none,id=disk0,format=raw,snapshot=on
+-device ide-hd,drive=disk0,bus=ide.0
+-kernel /k/vmlinux
+-initrd /r/initrd
+-append"""
+
+
+def lines(argv: list[str]) -> str:
+    """One option a line, as above; the kernel's command line is cut off."""
+    return " ".join(argv[:-1]).replace(" -", "\n-")
+
+
+def test_reference_machine() -> None:
+    argv = render(QEMU_X86, ENGINE, BOOT, WIRING)
+    assert lines(argv) == "\n".join(GOLDEN.replace(" -", "\n-").splitlines())
+    assert argv[-1] == "console=ttyS1,115200 quiet"
+
+
+def test_kvm_differs_in_accelerator_and_cpu_only() -> None:
+    tcg = render(QEMU_X86, ENGINE, BOOT, WIRING)
+    kvm = render(QEMU_X86, replace(ENGINE, accelerator=Accelerator.KVM), BOOT, WIRING)
+    assert [pair for pair in zip(tcg, kvm, strict=True) if pair[0] != pair[1]] == [
+        ("q35", "q35,kernel_irqchip=split"),
+        ("tcg,thread=multi", "kvm"),
+        ("max,-la57", "host"),
+    ]
+
+
+def test_counted_time() -> None:
+    argv = render(QEMU_X86, replace(ENGINE, clock=Clock.ICOUNT), BOOT, WIRING)
+    text = " ".join(argv)
+    assert "-accel tcg,thread=single -icount shift=4,sleep=off" in text
+    assert "-rtc base=2024-01-01,clock=vm -seed 1" in text
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        replace(ENGINE, clock=Clock.ICOUNT, version=(7, 2, 0)),
+        replace(ENGINE, clock=Clock.ICOUNT, accelerator=Accelerator.KVM),
+    ],
+)
+def test_counted_time_is_refused_where_it_does_not_work(engine: Engine) -> None:
+    with pytest.raises(Unsupported):
+        render(QEMU_X86, engine, BOOT, WIRING)
+
+
+def test_rendering_is_pure() -> None:
+    first = render(QEMU_X86, ENGINE, BOOT, WIRING)
+    assert first == render(QEMU_X86, ENGINE, BOOT, WIRING)
+
+
+def test_command_line_follows_the_hardware() -> None:
+    words = QEMU_X86.command_line()
+    assert "console=ttyS1,115200" in words
+    assert "jailhouse.agent=ttyS3" in words
+    assert "memmap=82M$0x3a000000" in words
+    assert "memmap" not in " ".join(replace(QEMU_X86, reservation=None).command_line())
+
+
+@pytest.mark.parametrize("spec", MACHINES.values(), ids=lambda spec: spec.name)
+def test_ports_do_not_collide(spec) -> None:  # type: ignore[no-untyped-def]
+    bases = sorted(port.base for port in spec.serials)
+    assert all(after - before >= 8 for before, after in pairwise(bases))
+    assert len({port.name for port in spec.serials}) == len(spec.serials)
+    # Ports that Linux opens share no interrupt with any other.
+    for role in (Role.ROOT_CONSOLE, Role.COMMAND_CHANNEL):
+        port = spec.serial(role)
+        assert [other.base for other in spec.serials if other.irq == port.irq] == [port.base]

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Streams: nothing is lost, nobody is blocked, matching sees what arrived."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from harness.errors import ChannelClosed, DeadlineExpired
+from harness.streams import Drain, Stream
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[tuple[Stream, socket.socket, Drain]]:
+    stream = Stream("console")
+    stream.record(tmp_path / "console.log")
+    drain = Drain({tmp_path / "s": stream})
+    with socket.socket(socket.AF_UNIX) as guest:
+        guest.connect(str(tmp_path / "s"))
+        yield stream, guest, drain
+        drain.close()
+
+
+def test_unread_output_blocks_nobody(port, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    stream, guest, drain = port
+    data = bytes(range(256)) * 4096 * 10
+    guest.settimeout(20)
+    guest.sendall(data)
+    drain.close()
+    assert stream.since(0) == data
+    assert (tmp_path / "console.log").read_bytes() == data
+
+
+def test_expect_and_its_limits(port) -> None:  # type: ignore[no-untyped-def]
+    stream, guest, _ = port
+    guest.sendall(b"one 1\r\ntwo 2\r\n")
+    assert stream.expect(r"^two (\d)$", 5)[1] == "2"
+    mark = stream.end
+    with pytest.raises(DeadlineExpired, match="two 2"):
+        stream.expect("two", 0.1, since=mark)
+    threading.Timer(0.2, lambda: guest.sendall(b"two 3\n")).start()
+    assert stream.expect(r"two (\d)", 5, since=mark)[1] == "3"
+
+
+def test_pexpect_interface(port) -> None:  # type: ignore[no-untyped-def]
+    stream, guest, _ = port
+    spawn = stream.spawn(timeout=5)
+    guest.sendall(b"login: ")
+    spawn.expect(rb"login: ")
+    spawn.sendline("root")
+    assert guest.recv(100) == b"root\n"
+    guest.sendall(b"echo\r\n# ")
+    assert spawn.expect([b"nothing", b"# "]) == 1
+    assert spawn.before == b"echo\r\n"
+    with pytest.raises(pexpect.TIMEOUT):
+        spawn.expect(b"never", timeout=0.1)
+
+
+def test_a_closed_port_ends_waits(port) -> None:  # type: ignore[no-untyped-def]
+    stream, guest, _ = port
+    guest.sendall(b"last words")
+    threading.Timer(0.2, guest.close).start()
+    began = time.monotonic()
+    with pytest.raises(ChannelClosed, match="last words"):
+        stream.expect("more", 30)
+    assert time.monotonic() - began < 10
+
+
+def test_files_of_tests_are_parts(port, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    stream, guest, _ = port
+    guest.sendall(b"before ")
+    stream.wait(0, 5)
+    stream.record(tmp_path / "test.log")
+    guest.sendall(b"during")
+    stream.expect("during", 5)
+    stream.unrecord(tmp_path / "test.log")
+    guest.sendall(b" after")
+    stream.expect("after", 5)
+    assert (tmp_path / "test.log").read_bytes() == b"during"
+    assert (tmp_path / "console.log").read_bytes() == b"before during after"
