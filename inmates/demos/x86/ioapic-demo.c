@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ACPI's interrupt, IOAPIC pin 9, level: the PM timer raises it when its
+ * highest bit changes, every 2.3 seconds.
+ */
+#include <inmate.h>
+
+#define ACPI_PIN		9
+#define ACPI_VECTOR		32
+
+/* The PM timer is the third block behind these on the chipsets we know. */
+#define PM_TIMER_OFFSET		8
+#define PM1_STATUS		0
+#define PM1_ENABLE		2
+#define  PM1_TIMER		0x0001
+
+static u16 pm_base;
+
+static void acpi_interrupt(struct trap_frame *frame __maybe_unused)
+{
+	u16 status = port_in16(pm_base + PM1_STATUS);
+
+	printf("ACPI IRQ received, status: %04x\n", status);
+	/* Write 1 to clear: lowers the line. */
+	port_out16(pm_base + PM1_STATUS, status);
+}
+
+void inmate_main(void)
+{
+	pm_base = comm_region()->x86.pm_timer_address - PM_TIMER_OFFSET;
+
+	printf("Note: ACPI IRQs are broken for Linux now.\n");
+	apic_init();
+	ioapic_init();
+	trap_set_handler(ACPI_VECTOR, acpi_interrupt);
+	ioapic_set_pin(ACPI_PIN, ACPI_VECTOR, IOAPIC_LEVEL);
+	port_out16(pm_base + PM1_ENABLE, PM1_TIMER);
+	for (;;)
+		irq_wait();
+}

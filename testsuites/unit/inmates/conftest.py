@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The inmate bench as a fixture."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import bench as bench_module  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def inmate_build(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """All inmates and the firmware, built once."""
+    out = tmp_path_factory.mktemp("inmates")
+    return bench_module.build(out), bench_module.build_shim(out)
+
+
+@pytest.fixture
+def bench(inmate_build: tuple[Path, Path], tmp_path: Path) -> bench_module.Bench:
+    """See bench.py."""
+    inmates, shim = inmate_build
+    return bench_module.Bench(inmates, shim, tmp_path)
