@@ -77,7 +77,7 @@ configs:
 	+$(COMPONENT) -C configs
 
 clean:
-	rm -rf $(O)
+	rm -rf $(addprefix $(O)/,hypervisor driver inmates configs arm64)
 
 # --- preparing ---------------------------------------------------------------
 
@@ -94,10 +94,10 @@ $(VENV_STAMP): requirements.txt
 	@cp requirements.txt $@
 
 setup-demo: $(VENV_STAMP)
-	@$(PYTHON) -m harness.provision setup --kernel 6.1
+	@$(PYTHON) -m harness.prepare --kernel 6.1
 
 setup: $(VENV_STAMP)
-	@$(PYTHON) -m harness.provision setup --kernel 6.1 --kernel 6.12
+	@$(PYTHON) -m harness.prepare --kernel 6.1 --kernel 6.12
 
 # --- running -----------------------------------------------------------------
 

@@ -238,6 +238,10 @@ class Apt:
         self._run(["apt-get", "update", "-q", "--error-on=any"])
         stamp.write_text("")
 
+    def forget_lists(self) -> None:
+        """Fetch the package lists again when they are next needed."""
+        (self.state / "updated").unlink(missing_ok=True)
+
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Serialises everything that touches this apt's state."""
         return locked(self.state.parent / f"{self.suite}-{self.arch}.lock")
@@ -323,7 +327,7 @@ class Apt:
             for line in process.stdout:
                 said.append(line)
                 got = re.match(r"Get:(\d+) \S+ \S+ \S+ (\S+) \S+ (\S+) \[(.*)\]", line)
-                if got:
+                if got and ("MB" in got[4] or int(got[1]) == len(packages)):
                     self.progress(f"fetch {got[1]}/{len(packages)}: {got[2]} {got[3]} ({got[4]})")
         if process.returncode != 0:
             raise AptFailed(f"apt-get download ({self.suite}): {''.join(said)[-2000:]}")
@@ -352,6 +356,20 @@ class Resolution:
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
+def _recall(path: Path) -> list[Package] | None:
+    if not path.exists():
+        return None
+    return [Package(**entry) for entry in json.loads(path.read_text())["packages"]]
+
+
+def _resolve_anew(path: Path, apt: Apt, resolve: Callable[[Apt], list[Package]]) -> list[Package]:
+    packages = resolve(apt)
+    entries = [vars(package) for package in packages]
+    data = {"format": FORMAT, "suite": apt.suite, "packages": entries}
+    write_atomically(path, json.dumps(data, indent=1).encode())
+    return packages
+
+
 def remembered(
     label: str,
     apt: Apt,
@@ -360,15 +378,15 @@ def remembered(
     """Resolve once a cache directory, then answer from it; fetch what is missing."""
     path = apt.cache / "resolved" / f"{label}.json"
     with apt.lock():
-        if path.exists():
-            data = json.loads(path.read_text())
-            packages = [Package(**entry) for entry in data["packages"]]
-        else:
-            packages = resolve(apt)
-            entries = [vars(package) for package in packages]
-            data = {"format": FORMAT, "suite": apt.suite, "packages": entries}
-            write_atomically(path, json.dumps(data, indent=1).encode())
-        paths = apt.fetch(packages)
+        packages = _recall(path) or _resolve_anew(path, apt, resolve)
+        try:
+            paths = apt.fetch(packages)
+        except AptFailed as error:
+            # The mirror has moved on since the lists or the answer were made.
+            apt.progress(f"{label}: resolving again ({str(error).splitlines()[0]})")
+            apt.forget_lists()
+            packages = _resolve_anew(path, apt, resolve)
+            paths = apt.fetch(packages)
     return Resolution(tuple(packages), tuple(paths[package] for package in packages))
 
 

@@ -28,7 +28,6 @@ from functools import cache
 from pathlib import Path
 
 from harness import packages
-from harness.cache import cache_root
 from harness.packages import Apt, Package, Progress, Resolution, say
 
 #: The oldest QEMU that all machines work on (platforms.md 0).
@@ -305,21 +304,18 @@ def kernel(version: str = DEFAULT_KERNEL, arch: str = "amd64") -> KernelTree:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch everything (``setup``), or print a kernel's build directory (``kdir``)."""
+    """Print a kernel's build directory (``kdir``) or the emulator's command (``engine``).
+
+    Needs nothing but the standard library: ``make`` asks before there is a .venv.
+    """
     parser = argparse.ArgumentParser(prog="python -m harness.provision", description=main.__doc__)
-    parser.add_argument("what", choices=["setup", "kdir", "engine"])
-    parser.add_argument("--kernel", action="append", choices=list(KERNEL_SUITES), dest="kernels")
+    parser.add_argument("what", choices=["kdir", "engine"])
+    parser.add_argument("--kernel", choices=list(KERNEL_SUITES), default=DEFAULT_KERNEL)
     options = parser.parse_args(arguments)
-    kernels = options.kernels or [DEFAULT_KERNEL]
     if options.what == "kdir":
-        print(kernel(kernels[0]).build)
-    elif options.what == "engine":
-        print(" ".join(engine().argv))
+        print(kernel(options.kernel).build)
     else:
-        for version in kernels:
-            say(f"kernel {version}: {kernel(version).release}")
-        say(f"QEMU {engine().version_text}")
-        say(f"cache: {cache_root()}")
+        print(" ".join(engine().argv))
     return 0
 
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The image descriptions that we ship, and the errors of broken ones."""
+
+import io
+import subprocess
+from pathlib import Path
+
+import pytest
+from elftools.elf.dynamic import DynamicSection
+from elftools.elf.elffile import ELFFile
+
+from harness import image, packages
+from harness.image import cpio, spec
+from harness.image.debs import Selection, read_deb
+
+NAMES = [path.stem for path in spec.IMAGES.glob("*.toml")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_images_load(name: str) -> None:
+    loaded = spec.load(name)
+    assert loaded.name == name
+    for source in loaded.files.values():
+        assert source.is_file(), source
+    assert set(loaded.executable) <= set(loaded.files)
+
+
+def test_applets_exist_in_busybox(tmp_path: Path) -> None:
+    loaded = spec.load("qemu-x86")
+    resolution = packages.resolve(
+        loaded.suite, loaded.arch, loaded.packages, leave_out=loaded.leave_out
+    )
+    (deb,) = [path for path in resolution.debs if "busybox-static" in path.name]
+    busybox = tmp_path / "busybox"
+    busybox.write_bytes(read_deb(deb, Selection([], []))["usr/bin/busybox"].data)
+    busybox.chmod(0o755)
+    known = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True)
+    assert set(loaded.applets) <= set(known.stdout.split())
+
+
+def needed_libraries(program: bytes) -> list[str]:
+    """What an ELF file is linked with."""
+    dynamic = ELFFile(io.BytesIO(program)).get_section_by_name(".dynamic")
+    if not isinstance(dynamic, DynamicSection):
+        return []
+    return [str(vars(tag)["needed"]) for tag in dynamic.iter_tags("DT_NEEDED")]
+
+
+def test_nothing_we_left_out_is_still_wanted() -> None:
+    """Every library that something in the image is linked with is there."""
+    nodes = dict(cpio.parse(image.build().base.read_bytes()))
+    names = {path.rsplit("/", 1)[-1] for path in nodes}
+    missing = [
+        f"{path}: {library}"
+        for path, node in nodes.items()
+        if node.data.startswith(b"\x7fELF") and not path.endswith(".ko")
+        for library in needed_libraries(node.data)
+        if library not in names
+    ]
+    assert missing == []
+
+
+def test_unknown_image_lists_the_known() -> None:
+    with pytest.raises(spec.SpecError, match=r"known are .*qemu-x86"):
+        spec.load("nonesuch")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("[debian]\narch = 1\n", "'kernel' is missing"), ("x = [", "broken")],
+)
+def test_broken_descriptions_are_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "broken.toml").write_text(text)
+    with pytest.raises(spec.SpecError, match=message):
+        spec.load("broken", tmp_path)
+
+
+def test_selection_keeps_exceptions() -> None:
+    selection = Selection(["usr/share/*"], ["usr/share/terminfo/v/*"])
+    assert not selection.takes("usr/share/doc/x/y")
+    assert selection.takes("usr/share/terminfo/v/vt100")
+    assert selection.takes("usr/bin/sh")
