@@ -16,9 +16,8 @@ bool arch_msi_validate(const struct cell *cell, u64 *address, u32 *data, bool *d
 /* Inject an edge vector that may have been lost while ownership changed. */
 void arch_msi_inject(const struct cell *cell, u64 address, u32 data);
 
-/* Ports 0xcf8, 0xcfc-0xcff (arch/x86/pci_ports.c). Handled when true is stored in *handled. */
-struct pio_exit;
-struct guest_regs;
-bool x86_pci_ports(struct guest_regs *regs, const struct pio_exit *io, bool *handled);
+/* The MMCONFIG window, if the system configuration has one. */
+int arch_pci_init(void);
+void arch_pci_shutdown(void);
 
 #endif
