@@ -77,7 +77,7 @@ configs:
 	+$(COMPONENT) -C configs
 
 clean:
-	rm -rf $(addprefix $(O)/,hypervisor driver inmates configs arm64)
+	rm -rf $(addprefix $(O)/,hypervisor driver inmates configs)
 
 # --- preparing ---------------------------------------------------------------
 
@@ -120,8 +120,7 @@ check-python: $(VENV_STAMP)
 
 # No x86 creeps into what all architectures share.
 check-arm64:
-	+$(MAKE) --no-print-directory -C hypervisor O=$(O)/arm64 ARCH=arm64 \
-		CROSS_COMPILE=aarch64-linux-gnu- V=$(V)
+	+$(COMPONENT) -C hypervisor check-arm64
 
 soak: setup
 	@$(PYTHON) -m harness soak -N $(N)
