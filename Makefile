@@ -134,7 +134,9 @@ bench: setup
 
 install: modules_install firmware_install tool_inmates_install tools_install
 
-KERNEL_RELEASE = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
+# What modules are stamped with.
+KERNEL_RELEASE = $(shell sed -n 's/^\#define UTS_RELEASE "\(.*\)"/\1/p' \
+	$(KDIR)/include/generated/utsrelease.h)
 
 modules_install: driver
 	$(INSTALL) -d $(INSTALL_MOD_PATH)/lib/modules/$(KERNEL_RELEASE)/updates

@@ -24,6 +24,7 @@ class Artifacts:
 
     firmware: tuple[Path, ...] = ()
     driver: Path | None = None
+    test_modules: tuple[Path, ...] = ()
     configs: tuple[Path, ...] = ()
     inmates: tuple[Path, ...] = ()
     tool_inmates: tuple[Path, ...] = ()
@@ -45,6 +46,9 @@ class Artifacts:
         return Artifacts(
             firmware=found("hypervisor/jailhouse*.bin"),
             driver=existing(out / "driver" / release / "jailhouse.ko"),
+            test_modules=tuple(
+                path for path in found(f"driver/{release}/*.ko") if path.name != "jailhouse.ko"
+            ),
             configs=found(f"configs/{arch}/*.cell"),
             inmates=(*found(f"inmates/demos/{arch}/*.bin"), *found(f"inmates/tests/{arch}/*.bin")),
             tool_inmates=found(f"inmates/tools/{arch}/*.bin"),
@@ -84,9 +88,10 @@ def project_nodes(artifacts: Artifacts, kernel: KernelTree, suite: str) -> dict[
     for folder, paths in folders:
         for path in paths:
             nodes[cpio.guest_path(f"{folder}/{path.name}")] = _file(path, 0o644)
-    if artifacts.driver is not None:
-        updates = f"lib/modules/{kernel.release}/updates/jailhouse.ko"
-        nodes[cpio.guest_path(updates)] = _file(artifacts.driver, 0o644)
+    drivers = () if artifacts.driver is None else (artifacts.driver,)
+    for path in (*drivers, *artifacts.test_modules):
+        updates = f"usr/lib/modules/{kernel.release}/updates/{path.name}"
+        nodes[updates] = _file(path, 0o644)
     if artifacts.command is not None:
         nodes["usr/sbin/jailhouse"] = _file(artifacts.command, 0o755)
     python: dict[str, bytes] = {}
