@@ -48,11 +48,10 @@ datarootdir ?= $(prefix)/share
 datadir ?= $(datarootdir)
 man8dir ?= $(datarootdir)/man/man8
 completionsdir ?= /usr/share/bash-completion/completions
-pythondir ?= $(prefix)/lib/python3/dist-packages
 firmwaredir ?= /lib/firmware
 
 export DESTDIR prefix exec_prefix sbindir libexecdir datarootdir datadir man8dir
-export completionsdir pythondir
+export completionsdir
 
 INSTALL ?= install
 INSTALL_DATA ?= $(INSTALL) -m 644

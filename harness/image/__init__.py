@@ -26,9 +26,9 @@ from harness import packages, provision
 from harness.image import cpio
 from harness.image.base import base_archive
 from harness.image.disk import raw_disk
-from harness.image.sshkeys import Keys, keys
 from harness.image.project import Artifacts, project_nodes
 from harness.image.spec import ImageSpec, SpecError, load
+from harness.image.sshkeys import Keys, keys
 from harness.provision import DEFAULT_KERNEL, KernelTree
 
 __all__ = [
