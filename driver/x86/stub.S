@@ -95,6 +95,7 @@ SYM_CODE_START_NOALIGN(jailhouse_stub_leave)
 	push	%rax
 	lretq
 .Llinux_cs:
+	JAILHOUSE_UNWIND_UNKNOWN
 	ANNOTATE_NOENDBR
 	mov	$__KERNEL_DS, %eax
 	mov	%eax, %ss

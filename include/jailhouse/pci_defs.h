@@ -3,6 +3,8 @@
 #ifndef JAILHOUSE_PCI_DEFS_H
 #define JAILHOUSE_PCI_DEFS_H
 
+/* Linux has the same names in its own spelling. */
+#ifndef __KERNEL__
 #define PCI_CAP_ID_PM		0x01
 #define PCI_CAP_ID_VPD		0x03
 #define PCI_CAP_ID_MSI		0x05
@@ -34,4 +36,5 @@
 #define PCI_EXT_CAP_ID_PMUX	0x1a
 #define PCI_EXT_CAP_ID_PASID	0x1b
 
+#endif /* !__KERNEL__ */
 #endif

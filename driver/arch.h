@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the module asks of the architecture (x86/, later arm64/). */
+#ifndef DRIVER_ARCH_H
+#define DRIVER_ARCH_H
+
+#include <jailhouse/cell-config.h>
+#include <jailhouse/image.h>
+
+#include "x86/hypercall.h"	/* arch_hypercall(), ARCH_CONFIG, ARCH_PINNED_CPU */
+
+/* Firmware file for this machine; NULL: no (usable) virtualisation. */
+const char *arch_firmware_name(void);
+
+/* CPU features and states, on every online CPU. 0 or an error of abi 2.5, with a line. */
+int arch_check_cpus(void);
+
+/* Replace what the configuration leaves to be measured. May sleep. */
+int arch_fill_config(struct jailhouse_system *config);
+
+/* Build and free what is needed to enter; the header is completed. */
+int arch_prepare_entry(struct jailhouse_image_header *header, u64 phys, u64 size);
+void arch_finish_entry(void);
+
+/* On every CPU at the same time, interrupts off. Returns what the hypervisor returns. */
+int arch_enter(unsigned int cpu);
+
+/* Counters that this architecture adds to the common ones: names in order. */
+extern const char * const arch_stat_names[];
+extern const unsigned int arch_num_stats;
+
+#endif
