@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""apic-demo: the cell beside Linux whose ticks and jitter people look at first."""
+
+import re
+
+import pytest
+
+from harness.verbs import Jailhouse
+from harness.plugin import Cells
+
+TICK = re.compile(
+    r"^Timer fired, jitter: +(\d+) ns, min: +(\d+) ns, max: +(\d+) ns$", re.MULTILINE
+)
+TICKS = 50
+TIMER_HZ = 10
+
+
+def test_ticks_and_jitter(jailhouse: Jailhouse, cells: Cells) -> None:
+    mark = jailhouse.uart.end
+    cells.run("apic-demo")
+    jailhouse.uart.expect(r"^Calibrated TSC frequency: \d+\.\d{3} kHz$", 10, mark)
+    jailhouse.uart.expect(r"^Calibrated APIC frequency: \d+ kHz$", 10, mark)
+    jailhouse.uart.expect(rf"(?s)(Timer fired.*?\n){{{TICKS}}}", 5 * TICKS / TIMER_HZ, mark)
+    ticks = [tuple(map(int, found)) for found in TICK.findall(jailhouse.uart.text(mark))]
+    assert len(ticks) >= TICKS
+    low, high = min(t[0] for t in ticks), max(t[0] for t in ticks)
+    assert ticks[-1][1:] == (low, high), "min and max are those of the ticks printed"
+
+
+def test_running_and_locked(jailhouse: Jailhouse, cells: Cells) -> None:
+    number = cells.run("apic-demo")
+    jailhouse.uart.expect(r"^Timer fired", 10)
+    cell = jailhouse.cell(number)
+    assert (cell.state, cell.cpus, cell.cpus_failed) == ("running/locked", "3", "")
+    assert jailhouse.cell(0).cpus == "0-2"
+
+
+def test_statistics_move_as_expected(jailhouse: Jailhouse, cells: Cells) -> None:
+    """A tick costs what docs/exits.md says, and nothing else."""
+    number = cells.run("apic-demo")
+    jailhouse.uart.expect(r"^Timer fired", 10)
+    mark = jailhouse.uart.end
+    before = jailhouse.stats(number)
+    jailhouse.uart.expect(r"(?s)(Timer fired.*?\n){10}", 20, mark)
+    after = jailhouse.stats(number)
+    spent = {name: after[name] - before[name] for name in after}
+    assert spent["total"] == sum(count for name, count in spent.items() if name != "total")
+    for quiet in ("pio", "mmio", "cr", "cpuid", "xsetbv", "exception", "hypercall"):
+        assert spent[quiet] == 0, spent
+    assert spent["xapic"] + spent["msr_other"] + spent["msr_x2apic_icr"] >= 10
+
+
+def test_sum_of_cpus(jailhouse: Jailhouse, cells: Cells) -> None:
+    """The cell's figure is the sum over its CPUs; the CPU's directory has moved here."""
+    number = cells.run("tiny-demo", config="tiny-demo")
+    jailhouse.uart.expect(r"Hello from this tiny cell!", 10)
+    cpu = int(jailhouse.cell(number).cpus)
+    assert jailhouse.stats(number, cpu)["cpuid"] == jailhouse.stats(number)["cpuid"]
+    assert not jailhouse.stats(0, cpu)
+
+
+@pytest.mark.parametrize("parameter", ["pollute-cache"])
+def test_parameters(jailhouse: Jailhouse, cells: Cells, parameter: str) -> None:
+    number = cells.create("apic-demo")
+    jailhouse.load(number, "apic-demo", (f"string:{parameter}", 0x1000))
+    mark = jailhouse.uart.end
+    jailhouse.start(number)
+    jailhouse.uart.expect(r"^Cache pollution enabled$", 10, mark)
+    jailhouse.uart.expect(r"^Timer fired", 10, mark)

@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Enable and disable: what they say, what they leave alone, what they refuse."""
+
+import errno
+import re
+from collections.abc import Callable
+
+import pytest
+
+from harness.guest.linux import Linux
+from harness.targets import Target
+from harness.verbs import CONFIGS, Jailhouse, JailhouseError
+
+CYCLES = 20
+
+
+@pytest.fixture
+def verbs(linux: Linux) -> Jailhouse:
+    """The verbs on a Linux whose hypervisor is off and whose module is loaded."""
+    jailhouse = Jailhouse(linux)
+    jailhouse.load_module()
+    return jailhouse
+
+
+def start_up_log(cpus: int) -> list[str]:
+    """The lines of abi.md 11.1, in order, as patterns."""
+    return [
+        r"^Initializing Jailhouse hypervisor \S.* on CPU \d+$",
+        r"^Code location: 0x[0-9a-f]{16}$",
+        r"^Using x(2)?APIC$",
+        r"^Page pool usage after early setup: mem \d+/\d+, remap \d+/\d+$",
+        r"^Initializing processors:$",
+        *[r"^ CPU \d+\.\.\. \(APIC ID \d+\) OK$"] * cpus,
+        r"^Initializing unit: AMD IOMMU$",
+        r"^Initializing unit: IOAPIC$",
+        r"^Initializing unit: PCI$",
+        r"^Adding PCI device 00:00\.0 to cell \"\S+\"$",
+        r"^Page pool usage after late setup: mem \d+/\d+, remap \d+/\d+$",
+        r"^Activating hypervisor$",
+    ]
+
+
+def assert_in_order(text: str, patterns: list[str]) -> None:
+    position = 0
+    for pattern in patterns:
+        found = re.compile(pattern, re.MULTILINE).search(text, position)
+        assert found, f"no line {pattern!r} after offset {position} of\n{text}"
+        position = found.end()
+
+
+def test_start_up_log(verbs: Jailhouse, target: Target) -> None:
+    mark = verbs.uart.end
+    verbs.enable(target.root_config)
+    verbs.uart.expect(r"^Activating hypervisor$", 10, mark)
+    assert_in_order(verbs.uart.text(mark), start_up_log(target.machine.cpus))
+    # The page keeps the tail of the same log.
+    tail = verbs.console()[-500:]
+    assert tail.splitlines()[-1] == "Activating hypervisor"
+    assert tail.splitlines()[-3:] == verbs.uart.text(mark).splitlines()[-3:]
+
+
+def test_shut_down_log(jailhouse: Jailhouse, target: Target) -> None:
+    mark = jailhouse.uart.end
+    jailhouse.disable()
+    text = jailhouse.uart.text(mark)
+    assert_in_order(text, [r"^Shutting down hypervisor$"])
+    released = {int(cpu) for cpu in re.findall(r"^ Releasing CPU (\d+)$", text, re.MULTILINE)}
+    assert released == set(range(target.machine.cpus))
+
+
+def test_kernel_log(verbs: Jailhouse, target: Target) -> None:
+    verbs.linux.succeed("dmesg -c >/dev/null")
+    verbs.enable(target.root_config)
+    verbs.disable()
+    log = verbs.linux.succeed("dmesg")
+    assert "The Jailhouse is opening." in log
+    assert "The Jailhouse was closed." in log
+
+
+def test_sysfs_tree(jailhouse: Jailhouse, target: Target) -> None:
+    files = jailhouse.sysfs()
+    assert files["enabled"] == "1"
+    last = target.machine.cpus - 1
+    assert files["cells/0/state"] == "running"
+    assert files["cells/0/cpus_assigned_list"] == f"0-{last}"
+    assert int(files["cells/0/cpus_assigned"], 16) == (1 << (last + 1)) - 1
+    assert files["cells/0/cpus_failed_list"] == ""
+    names = {"total", "mmio", "management", "hypercall", "pio", "xapic", "cr", "cpuid",
+             "xsetbv", "exception", "msr_other", "msr_x2apic_icr"}  # fmt: skip
+    assert set(jailhouse.stats(0)) == names
+    for cpu in range(target.machine.cpus):
+        assert set(jailhouse.stats(0, cpu)) == names
+    assert jailhouse.linux.succeed("stat -c %a /sys/devices/jailhouse/core").strip() == "400"
+
+
+def test_sysfs_when_disabled(verbs: Jailhouse) -> None:
+    files = verbs.sysfs()
+    assert files["enabled"] == "0"
+    for pool in ("mem_pool_size", "mem_pool_used", "remap_pool_size", "remap_pool_used"):
+        assert files[pool] == "0"
+    assert not [path for path in files if path.startswith("cells/")]
+
+
+def test_cpuid_tells(jailhouse: Jailhouse) -> None:
+    """abi.md 3.2: the signature answers in the root cell too."""
+    assert jailhouse.enabled
+    # The kernel's own cpuid driver asks the real CPU.
+    jailhouse.linux.succeed("modprobe cpuid")
+    leaf = jailhouse.linux.succeed(
+        "dd if=/dev/cpu/1/cpuid bs=16 count=1 skip=67108864 2>/dev/null | hexdump -v -e '1/1 \"%02x\"'"
+    ).strip()
+    assert bytes.fromhex(leaf) == bytes.fromhex("01000040") + b"Jailhouse\0\0\0"
+
+
+class TestRootKeepsWorking:
+    """While enabled, Linux does what it did before."""
+
+    def test_every_cpu_computes(self, jailhouse: Jailhouse, target: Target) -> None:
+        script = "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done; echo $i"
+        for cpu in range(target.machine.cpus):
+            assert jailhouse.linux.succeed(["taskset", "-c", str(cpu), "sh", "-c", script]) == (
+                "2000\n"
+            )
+
+    def test_network(self, jailhouse: Jailhouse) -> None:
+        blob = bytes(range(256)) * 4096
+        jailhouse.linux.ssh.put(blob, "/tmp/blob")
+        assert jailhouse.linux.ssh.get("/tmp/blob") == blob
+        assert [jailhouse.linux.ssh.run("true").status for _ in range(20)] == [0] * 20
+
+    def test_disk(self, jailhouse: Jailhouse) -> None:
+        """Read it twice past the page cache, write it, read what was written."""
+        linux = jailhouse.linux
+        first = linux.succeed("echo 3 > /proc/sys/vm/drop_caches; md5sum < /dev/sda")
+        linux.succeed("dd if=/dev/urandom of=/tmp/d bs=64k count=8 2>/dev/null")
+        linux.succeed("dd if=/tmp/d of=/dev/sda bs=64k conv=fsync 2>/dev/null")
+        linux.succeed("echo 3 > /proc/sys/vm/drop_caches")
+        linux.succeed("head -c 524288 /dev/sda | cmp - /tmp/d")
+        assert linux.succeed("md5sum < /dev/sda") != first
+
+    def test_timers(self, jailhouse: Jailhouse, target: Target) -> None:
+        """Every CPU's local timer ticks and sleeps end."""
+        linux = jailhouse.linux
+        before = interrupts(linux, "LOC")
+        linux.succeed("for c in 0 1 2 3; do taskset -c $c sleep 0.3 || exit 1; done")
+        after = interrupts(linux, "LOC")
+        assert all(new > old for new, old in zip(after, before, strict=True))
+        assert len(after) == target.machine.cpus
+
+    def test_ipis(self, jailhouse: Jailhouse) -> None:
+        linux = jailhouse.linux
+        before = sum(interrupts(linux, "RES")) + sum(interrupts(linux, "CAL"))
+        linux.succeed("for i in 1 2 3 4 5 6 7 8; do for c in 0 1 2 3; do taskset -c $c true; done; done")
+        assert sum(interrupts(linux, "RES")) + sum(interrupts(linux, "CAL")) > before
+
+    def test_cpu_off_and_on(self, jailhouse: Jailhouse) -> None:
+        """INIT and SIPI of the root cell."""
+        for _ in range(3):
+            jailhouse.linux.succeed("echo 0 > /sys/devices/system/cpu/cpu2/online")
+            jailhouse.linux.succeed("echo 1 > /sys/devices/system/cpu/cpu2/online", 20)
+        assert jailhouse.linux.succeed("taskset -c 2 echo alive") == "alive\n"
+
+
+def interrupts(linux: Linux, row: str) -> list[int]:
+    """One row of /proc/interrupts, a number a CPU."""
+    for line in linux.succeed("cat /proc/interrupts").splitlines():
+        name, _, rest = line.strip().partition(":")
+        if name == row:
+            return [int(word) for word in rest.split() if word.isdigit()]
+    raise AssertionError(f"no row {row} in /proc/interrupts")
+
+
+def test_cycles(verbs: Jailhouse, target: Target) -> None:
+    """20 cycles; each enable uses exactly as many pages as the first."""
+    pools = set()
+    for _ in range(CYCLES):
+        verbs.enable(target.root_config)
+        pools.add(verbs.pools())
+        verbs.disable()
+    assert len(pools) == 1
+    verbs.linux.check_health()
+
+
+def test_rmmod_and_again(verbs: Jailhouse, target: Target) -> None:
+    verbs.enable(target.root_config)
+    refused = verbs.linux.run("rmmod jailhouse")
+    assert refused.status != 0
+    assert verbs.enabled
+    verbs.disable()
+    verbs.unload_module()
+    assert verbs.linux.run("test -e /dev/jailhouse").status != 0
+    assert "Jailhouse hypervisor" not in verbs.linux.succeed("cat /proc/iomem")
+    verbs.load_module()
+    verbs.enable(target.root_config)
+    verbs.disable()
+
+
+def test_enable_twice(jailhouse: Jailhouse, target: Target) -> None:
+    before = jailhouse.pools()
+    with pytest.raises(JailhouseError) as refused:
+        jailhouse.enable(target.root_config)
+    assert refused.value.errno == errno.EBUSY
+    assert jailhouse.pools() == before
+
+
+def test_disable_when_disabled(verbs: Jailhouse) -> None:
+    with pytest.raises(JailhouseError) as refused:
+        verbs.disable()
+    assert refused.value.errno == errno.EINVAL
+
+
+def root_config(verbs: Jailhouse, target: Target) -> bytearray:
+    return bytearray(verbs.linux.get(str(CONFIGS / f"{target.root_config}.cell")))
+
+
+def refused_enable(verbs: Jailhouse, config: bytes | str, number: int, message: str) -> None:
+    """Enable `config` must fail with `number`, tell why, and leave Linux whole."""
+    verbs.linux.succeed("dmesg -c >/dev/null")
+    mark = verbs.uart.end
+    path = config
+    if not isinstance(config, str):
+        path = "/tmp/bad.cell"
+        verbs.linux.put(bytes(config), path)
+    with pytest.raises(JailhouseError) as refused:
+        verbs.enable(str(path))
+    assert refused.value.errno == number, refused.value
+    said = verbs.linux.succeed("dmesg") + verbs.uart.text(mark)
+    assert re.search(message, said), f"nothing like {message!r} in\n{said}"
+    assert not verbs.enabled
+
+
+def poke(offset: int, data: bytes) -> Callable[[bytearray], bytes]:
+    def change(config: bytearray) -> bytes:
+        config[offset : offset + len(data)] = data
+        return bytes(config)
+
+    return change
+
+
+EARLY = {
+    "signature": (poke(0, b"JHXXX"), errno.EINVAL, "Not a system configuration"),
+    "revision": (poke(6, b"\x0d\x00"), errno.EINVAL, "Configuration revision mismatch"),
+    "architecture": (poke(5, b"\x02"), errno.EINVAL, "Configuration architecture mismatch"),
+    "no-cpu": (poke(488, bytes(8)), errno.EINVAL, "CPU"),
+    "cpu-too-many": (poke(488, b"\x1f"), errno.EINVAL, "CPU"),
+    "cpu-too-few": (poke(488, b"\x07"), errno.EINVAL, "CPU"),
+    "no-memory-for-core": (poke(28, b"\x00\x10\x00\x00\x00\x00\x00\x00"), errno.EINVAL, "memory"),
+    "no-reservation": (
+        poke(12, (0x10000000).to_bytes(8, "little")),
+        errno.EINVAL,
+        "request_mem_region failed for hypervisor memory",
+    ),
+    "foreign-iommu": (poke(88, b"\x02\x00\x00\x00\x00\x00\xd9\xfe"), errno.EINVAL, "IOMMU"),
+    "x2apic-mode": (poke(314, b"\x02"), errno.EIO, "APIC"),
+    "empty": (lambda config: b"", errno.EINVAL, "(?i)configuration"),
+    "truncated": (lambda config: bytes(config[:300]), errno.EINVAL, "(?i)configuration"),
+}
+
+
+@pytest.mark.bug("A1")
+@pytest.mark.parametrize("case", EARLY)
+def test_a1_early_failure_then_good_enable(verbs: Jailhouse, target: Target, case: str) -> None:
+    change, number, message = EARLY[case]
+    refused_enable(verbs, change(root_config(verbs, target)), number, message)
+    verbs.enable(target.root_config)
+    verbs.disable()
+
+
+def test_a13_page_pool_too_small(verbs: Jailhouse, target: Target) -> None:
+    """A13: whatever the size, only success, ENOMEM or EINVAL; monotone; the next enable works."""
+    good = root_config(verbs, target)
+    outcomes = []
+    for pages in (80, 100, 120, 140, 160, 200, 300, 500, 1536):
+        config = bytearray(good)
+        config[28:36] = (pages * 4096).to_bytes(8, "little")
+        verbs.linux.put(bytes(config), "/tmp/small.cell")
+        try:
+            verbs.enable("/tmp/small.cell")
+        except JailhouseError as error:
+            assert error.errno in (errno.ENOMEM, errno.EINVAL)
+            outcomes.append(False)
+        else:
+            verbs.disable()
+            outcomes.append(True)
+    assert outcomes == sorted(outcomes), "not monotone"
+    assert outcomes[-1] and not outcomes[0]
+
+
+def test_a2_cpu_offline(verbs: Jailhouse, target: Target) -> None:
+    verbs.linux.succeed("echo 0 > /sys/devices/system/cpu/cpu1/online")
+    try:
+        refused_enable(
+            verbs, str(CONFIGS / f"{target.root_config}.cell"), errno.EINVAL, "CPU"
+        )
+    finally:
+        verbs.linux.succeed("echo 1 > /sys/devices/system/cpu/cpu1/online")
+    verbs.enable(target.root_config)
+    verbs.disable()
+
+
+def test_no_svm(fresh_linux: Callable[..., Linux], target: Target) -> None:
+    linux = fresh_linux(cpu="max,-la57,-svm")
+    verbs = Jailhouse(linux)
+    verbs.load_module()
+    refused_enable(
+        verbs, str(CONFIGS / f"{target.root_config}.cell"), errno.ENODEV,
+        "Missing or unsupported HVM technology",
+    )  # fmt: skip
+
+
+def test_a1_no_nested_paging(fresh_linux: Callable[..., Linux], target: Target) -> None:
+    linux = fresh_linux(cpu="max,-la57,-npt")
+    verbs = Jailhouse(linux)
+    verbs.load_module()
+    refused_enable(
+        verbs, str(CONFIGS / f"{target.root_config}.cell"), errno.EIO, "(?i)nested paging"
+    )
+    # Linux goes on; a second try answers the same instead of hanging.
+    refused_enable(
+        verbs, str(CONFIGS / f"{target.root_config}.cell"), errno.EIO, "(?i)nested paging"
+    )
+
+
+def test_a39_no_reservation_at_boot(fresh_linux: Callable[..., Linux], target: Target) -> None:
+    linux = fresh_linux(reserved=False)
+    verbs = Jailhouse(linux)
+    verbs.load_module()
+    refused_enable(
+        verbs, str(CONFIGS / f"{target.root_config}.cell"), errno.EINVAL, "memmap="
+    )
+    told = linux.run(f"jailhouse enable {CONFIGS}/{target.root_config}.cell")
+    assert told.status == 1
+    assert "JAILHOUSE_ENABLE: Invalid argument" in told.output
+    assert "System RAM" in told.output, "the tool names the line of /proc/iomem that collides"
+
+
+def test_a3_disable_with_cpu_offline(jailhouse: Jailhouse) -> None:
+    linux = jailhouse.linux
+    linux.succeed("echo 0 > /sys/devices/system/cpu/cpu2/online")
+    with pytest.raises(JailhouseError) as refused:
+        jailhouse.disable()
+    assert refused.value.errno == errno.EBUSY
+    assert jailhouse.enabled
+    linux.succeed("echo 1 > /sys/devices/system/cpu/cpu2/online", 20)
+    jailhouse.disable()
+    for _ in range(5):
+        linux.succeed("echo 0 > /sys/devices/system/cpu/cpu2/online")
+        linux.succeed("echo 1 > /sys/devices/system/cpu/cpu2/online", 20)
+
+
+def test_a4_reboot_while_enabled(fresh_linux: Callable[..., Linux], target: Target) -> None:
+    """The reboot notifier disables; the machine really resets (-no-reboot ends the emulator)."""
+    linux = fresh_linux()
+    verbs = Jailhouse(linux)
+    verbs.load_module()
+    verbs.enable(target.root_config)
+    linux.serial.run("(sleep 0.3; reboot -f) >/dev/null 2>&1 &", 5)
+    linux.machine.wait_end(30)
+    assert " Releasing CPU 0" in verbs.uart.text()
+
+
+def test_a37_five_level_paging_is_refused_by_name(
+    fresh_linux: Callable[..., Linux], target: Target
+) -> None:
+    linux = fresh_linux(cpu="max")
+    verbs = Jailhouse(linux)
+    verbs.load_module()
+    refused_enable(
+        verbs, str(CONFIGS / f"{target.root_config}.cell"), errno.EIO, "LA57"
+    )
