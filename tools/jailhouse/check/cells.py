@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from jailhouse.cellfile import Architecture, CellFlag, MemFlag
-from jailhouse.cellfile.constants import NAME_MAXLEN
+from jailhouse.cellfile.constants import MAX_CELL_SIZE, NAME_MAXLEN
 from jailhouse.check.base import Check, ConfigSet, Result, error, unknown_bits, virt, warning
 
 
@@ -63,6 +63,10 @@ def _reset_addresses(configs: ConfigSet) -> Result:
 
 
 def _files(configs: ConfigSet) -> Result:
+    for cell in configs.others:
+        size = len(cell.to_bytes()) - len(cell.trailing)
+        if size > MAX_CELL_SIZE:
+            yield error(f"{cell.file}: {size} bytes, at most {MAX_CELL_SIZE} are allowed", cell)
     for cell in configs.cells:
         if cell.trailing:
             yield warning(
@@ -76,5 +80,5 @@ CHECKS = (
     Check("Doubtful cell flags", _flags),
     Check("Endless waiting for replies", _timeouts),
     Check("Doubtful reset addresses", _reset_addresses),
-    Check("Trailing bytes", _files),
+    Check("Doubtful file sizes", _files),
 )

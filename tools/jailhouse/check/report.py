@@ -31,7 +31,6 @@ def run(system_file: str, cell_files: Sequence[str], verbose: bool = False) -> i
         sys.stdout.flush()
         print(error, file=sys.stderr)
         return 1
-    print()
     failed = False
     for item in CHECKS:
         if not item.applies(configs):
