@@ -72,7 +72,7 @@ static void __noreturn trap_die(struct trap_frame *frame)
 	halt();
 }
 
-static void trap_recover(struct trap_frame *frame)
+void trap_unwind(struct trap_frame *frame)
 {
 	trap_caught = (struct trap_info){
 		.vector = frame->vector,
@@ -93,7 +93,7 @@ void trap_dispatch(struct trap_frame *frame)
 	} else if (frame->vector == VECTOR_SPURIOUS) {
 		return;
 	} else if (frame->vector < 32 && trap_catch_sp) {
-		trap_recover(frame);
+		trap_unwind(frame);
 	} else {
 		trap_die(frame);
 	}

@@ -55,6 +55,8 @@ void trap_set_handler(unsigned int vector, trap_handler handler);
  * trap_caught then tells more. One CPU at a time.
  */
 int trap_catch(void (*fn)(void *arg), void *arg);
+/* For a handler that wants to end a trap_catch() itself. */
+void trap_unwind(struct trap_frame *frame);
 
 struct trap_info {
 	unsigned long vector, error, rip, cr2;
