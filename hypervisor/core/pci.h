@@ -9,6 +9,14 @@
 #include <core/cell.h>
 #include <core/unit.h>
 
+#define PCI_BUS(bdf)	((bdf) >> 8)
+#define PCI_SLOT(bdf)	((bdf) >> 3 & 0x1f)
+#define PCI_FUNC(bdf)	((bdf) & 7)
+/* Arguments of "%02x:%02x.%x" */
+#define PCI_BDF_ARGS(bdf)	PCI_BUS(bdf), PCI_SLOT(bdf), PCI_FUNC(bdf)
+
+#define PCI_CONFIG_SPACE_SIZE	0x1000
+
 extern const struct unit pci_unit;
 
 enum pci_verdict {
@@ -17,14 +25,20 @@ enum pci_verdict {
 	PCI_PASS,		/* perform on hardware */
 };
 
-/* Moderate an access of the calling CPU's cell (abi.md 9.2). */
+/*
+ * Moderate an access of the calling CPU's cell (abi.md 9.2).  The access lies
+ * within one dword.
+ */
 enum pci_verdict pci_moderate_read(struct cell *cell, u16 bdf, u16 reg,
 				   unsigned int size, u32 *value);
 enum pci_verdict pci_moderate_write(struct cell *cell, u16 bdf, u16 reg,
 				    unsigned int size, u32 *value);
 
-/* Whole access: moderation, hardware, line on refusal. false: park. */
-bool pci_config_access(struct cell *cell, u16 bdf, u16 reg, unsigned int size,
-		       bool is_write, u32 *value);
+/*
+ * Whole access of any size and alignment: moderation, hardware, line on
+ * refusal ("Invalid PCI <path> ...").  false: park.
+ */
+bool pci_config_access(struct cell *cell, const char *path, u16 bdf, u16 reg,
+		       unsigned int size, bool is_write, u32 *value);
 
 #endif

@@ -38,4 +38,14 @@ static inline bool seeded_cpu(void)
 #endif
 }
 
+/* CONFIG_SEED_PORT: non-root cells reach all ports that need no emulation. */
+static inline bool seeded_port(void)
+{
+#ifdef CONFIG_SEED_PORT
+	return true;
+#else
+	return false;
+#endif
+}
+
 #endif

@@ -10,6 +10,7 @@
 #include <core/types.h>
 
 struct cell;
+struct jailhouse_memory;
 
 struct unit {
 	const char *name;			/* "Initializing unit: <name>" */

@@ -114,7 +114,7 @@ int pio_cell_init(struct cell *cell)
 		return trace_error(-ENOMEM);
 	cell->arch.io_bitmap = bitmap;
 
-	__builtin_memset(bitmap, SEED_PORT && cell != &root_cell ? 0 : 0xff,
+	__builtin_memset(bitmap, seeded_port() && cell != &root_cell ? 0 : 0xff,
 			 PIO_BITMAP_PAGES * PAGE_SIZE);
 	for_granted_ports(cell, bitmap, port_open);
 	finish_bitmap(bitmap);

@@ -16,6 +16,7 @@ struct arch_cell {
 	/* IOAPICs with pins of this cell (arch/x86/ioapic.c) */
 	struct cell_ioapic *ioapics;
 	unsigned int num_ioapics;
+	unsigned int ioapic_pages;	/* 0: in the cell's own pages */
 
 	/* Configuration address port 0xcf8: per cell, never forwarded */
 	volatile u32 pci_addr_port;
