@@ -56,8 +56,13 @@ def file_hash(path: Path) -> str:
 
 @contextlib.contextmanager
 def directory_in_making(target: Path) -> Iterator[Path]:
-    """A directory beside ``target`` that becomes it when the block succeeds."""
+    """A directory beside ``target`` that becomes it when the block succeeds.
+
+    The caller holds the lock of ``target``: what a killed process left is removed.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{target.name}.*"):
+        shutil.rmtree(left)
     making = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
         making.chmod(0o755)
