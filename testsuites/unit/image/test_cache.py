@@ -9,11 +9,15 @@ import pytest
 from harness import cache
 
 
-def test_a_failed_making_leaves_nothing(tmp_path: Path) -> None:
-    target = tmp_path / "tree"
-    with pytest.raises(OSError, match="full"), cache.directory_in_making(target) as making:
+def fill_the_disk(target: Path) -> None:
+    with cache.directory_in_making(target) as making:
         (making / "half").write_text("x")
         raise OSError("disk full")
+
+
+def test_a_failed_making_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="full"):
+        fill_the_disk(tmp_path / "tree")
     assert list(tmp_path.iterdir()) == []
 
 
