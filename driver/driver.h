@@ -27,7 +27,6 @@
 struct claimed_device {
 	struct jailhouse_pci_device config;
 	struct pci_dev *pdev;	/* NULL: not claimed */
-	char *old_override;	/* driver_override before we set it */
 };
 
 struct stats_dir;

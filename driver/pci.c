@@ -6,7 +6,6 @@
 #include "driver.h"
 
 #include <linux/device/driver.h>
-#include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 
@@ -17,7 +16,7 @@ static struct pci_dev *claiming;
 
 static int stub_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	/* Others could ask for it through new_id or driver_override. */
+	/* Other devices of the same kind stay as they are. */
 	if (pdev != claiming)
 		return -ENODEV;
 	dev_info(&pdev->dev, "claimed for use in non-root cell\n");
@@ -26,7 +25,7 @@ static int stub_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 static struct pci_driver stub_driver = {
 	.name = STUB_NAME,
-	.id_table = NULL,	/* binds through driver_override only */
+	.id_table = NULL,	/* nothing by itself */
 	.probe = stub_probe,
 	.driver_managed_dma = true,
 };
@@ -61,33 +60,24 @@ int cell_pci_init(struct cell *cell, const struct jailhouse_cell_desc *desc)
 	return 0;
 }
 
-static int override_driver(struct pci_dev *pdev, const char *name)
+static bool is_claimed(const struct pci_dev *pdev)
 {
-	return driver_set_override(&pdev->dev, &pdev->driver_override, name ? name : "",
-				   name ? strlen(name) : 0);
+	return pdev->dev.driver == &stub_driver.driver;
 }
 
-static int device_claim(struct claimed_device *device)
+/* The stub learns about a kind of device when it meets the first one, and tries at once. */
+static int device_claim(struct pci_dev *pdev)
 {
-	struct pci_dev *pdev = device->pdev;
 	int err;
-
-	if (pdev->driver_override) {
-		device->old_override = kstrdup(pdev->driver_override, GFP_KERNEL);
-		if (!device->old_override)
-			return -ENOMEM;
-	}
-	err = override_driver(pdev, STUB_NAME);
-	if (err)
-		return err;
 
 	device_release_driver(&pdev->dev);
 	claiming = pdev;
-	err = device_attach(&pdev->dev);
+	err = driver_attach(&stub_driver.driver);
+	if (!err && !is_claimed(pdev))
+		err = pci_add_dynid(&stub_driver, pdev->vendor, pdev->device, PCI_ANY_ID,
+				    PCI_ANY_ID, 0, 0, 0);
 	claiming = NULL;
-	if (err < 0)
-		return err;
-	return err == 1 ? 0 : -ENODEV;
+	return is_claimed(pdev) ? 0 : err ?: -EBUSY;
 }
 
 static void device_release(struct claimed_device *device)
@@ -96,14 +86,9 @@ static void device_release(struct claimed_device *device)
 
 	if (!pdev)
 		return;
-	if (pdev->dev.driver == &stub_driver.driver)
+	if (is_claimed(pdev))
 		device_release_driver(&pdev->dev);
-	if (pdev->driver_override && !strcmp(pdev->driver_override, STUB_NAME) &&
-	    override_driver(pdev, device->old_override))
-		dev_warn(&pdev->dev, "driver_override is still %s\n", STUB_NAME);
-	kfree(device->old_override);
 	pci_dev_put(pdev);
-	device->old_override = NULL;
 	device->pdev = NULL;
 }
 
@@ -119,7 +104,7 @@ void cell_pci_claim(struct cell *cell)
 		device->pdev = find_device(&device->config);
 		if (!device->pdev)
 			continue;
-		if (device_claim(device))
+		if (device_claim(device->pdev))
 			dev_warn(&device->pdev->dev, "failed to claim for use in non-root cell\n");
 	}
 }
