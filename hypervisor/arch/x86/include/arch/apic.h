@@ -13,6 +13,10 @@ extern bool using_x2apic;
 int apic_init(void);				/* master: mode, map the page */
 int apic_cpu_init(struct per_cpu *cpu);		/* own id; -EBUSY duplicate, -ERANGE > 254 */
 void apic_send_nmi(struct per_cpu *cpu);
+void apic_exit(void);				/* undo apic_init */
+void apic_eoi(void);
+/* Logical ids of a cell's CPUs (flat mode); after any change of ownership. */
+void apic_update_logical_mask(struct cell *cell);
 void apic_clear(void);				/* cell start / leaving: abi.md 7.1, decisions 7 */
 unsigned int apic_to_cpu(u32 apic_id);		/* logical CPU or APIC_INVALID_CPU */
 

@@ -11,11 +11,8 @@ extern const struct page_format hv_page_format;
 /* Foreign memory is mapped this far behind link_address. */
 #define HV_REMAP_OFFSET		0x40000000UL
 
-/* This CPU uses hv_pages from now on. Reads CR3 back: nothing else flushes. */
-static inline void arch_use_hv_tables(hpa_t root)
-{
-	asm volatile("mov %0, %%cr3" : : "r" (root.raw) : "memory");
-}
+/* This CPU uses hv_pages from now on (arch/x86/paging.c). */
+void hv_paging_activate(void);
 
 static inline void arch_hv_tlb_flush_page(const void *virt)
 {

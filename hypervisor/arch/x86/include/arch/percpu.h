@@ -24,21 +24,40 @@ static inline u64 *guest_reg(struct guest_regs *regs, unsigned int n)
 
 enum apic_wait { APIC_RUNNING, APIC_WAIT_SIPI };
 
+#define SIPI_NONE		(-1)
+#define SIPI_CELL_START		0x100	/* pseudo vector: at the cell's reset address */
+
+struct desc_ptr {
+	u16 limit;
+	u64 base;
+} __packed;
+
+/* What the entry stub does not save: taken over into the control block, or restored. */
+struct linux_state {
+	u64 cr0, cr2, dr6, dr7;
+	u16 ss;
+	struct desc_ptr gdtr, idtr;
+};
+
 struct arch_percpu {
 	/* vendor control blocks, one page each, in this area (vcpu.c / svm) */
 	u8 control_block[4096] __aligned(4096);	/* VMCB / VMCS */
 	u8 host_state[4096] __aligned(4096);	/* AMD host save area / VMXON region */
+	struct linux_state linux_state;
 	struct guest_regs *regs;	/* while an exit is handled */
 	u32 apic_id;
+
+	/* INIT and SIPI of other CPUs; ipi_lock guards the three */
+	u32 ipi_lock;
 	volatile bool init_signaled;
-	volatile int sipi_vector;	/* -1: none; 0x100: cell start */
-	enum apic_wait wait;
-	u32 pci_addr_port;		/* shadow of 0xcf8 lives per cell: see arch_cell */
+	volatile int sipi_vector;	/* SIPI_NONE, or the page number */
+	volatile enum apic_wait wait;
+
+	volatile bool nmi_pending;	/* an NMI arrived: look at the events again */
+	volatile bool moved;		/* came from another cell: clean FP, debug, PMU */
+
 	u64 pat;
-	u64 mtrr_def_type;
-	bool mtrr_emulated;
-	u64 linux_sysenter[3];
-	u64 spare[16];
+	u64 mtrr_def_type;		/* bit 11 clear: the guest runs uncached */
 };
 
 static inline unsigned long arch_percpu_base(void)

@@ -15,6 +15,7 @@ extern const struct page_format nested_page_format;	/* NPT / EPT */
 
 /* Machine-wide and per-CPU set-up (called by arch_early_init etc.) */
 int vcpu_vendor_init(void);
+void vcpu_vendor_exit(void);
 int vcpu_cell_init(struct cell *cell);
 void vcpu_cell_exit(struct cell *cell);
 int vcpu_init(struct per_cpu *cpu);
@@ -25,6 +26,7 @@ void vcpu_park(void);
 void vcpu_reset(unsigned int sipi_vector);	/* 0x100: cell start, at cpu_reset_address */
 void vcpu_flush_tlb(void);
 void vcpu_skip_instruction(unsigned int length);
+void vcpu_set_rip(u64 rip);
 void vcpu_inject_exception(unsigned int vector, bool has_error, u32 error);
 
 /* Guest state that common code looks at */
@@ -57,6 +59,8 @@ bool x86_handle_mmio(struct guest_regs *regs, gpa_t addr, bool is_write);	/* mmi
  * (guest_walk.c). Returns how many bytes could be read (0..15).
  */
 unsigned int vcpu_fetch(const struct vcpu_state *state, u8 bytes[INSN_MAX_LENGTH]);
+/* What the CPU itself reported (decode assists), often 0. */
+unsigned int vcpu_fetched_bytes(u8 bytes[INSN_MAX_LENGTH]);
 
 /* Fetch + decode in one, for the xAPIC page. Prints and returns false if not possible. */
 bool vcpu_decode(struct insn *insn);
@@ -66,6 +70,10 @@ void vcpu_store_result(struct guest_regs *regs, const struct insn *insn, u64 val
 u64 vcpu_operand(const struct guest_regs *regs, const struct insn *insn);
 
 void x86_handle_hypercall(struct guest_regs *regs);
+/* Management requests, INIT and SIPI: whatever waits for this CPU, until nothing does. */
+void x86_handle_events(void);
+/* FP, debug and PMU state of the calling CPU to reset values (decisions.md 13). */
+void x86_reset_moved_cpu(void);
 void x86_handle_cpuid(struct guest_regs *regs);
 bool x86_handle_xsetbv(struct guest_regs *regs);
 bool x86_handle_msr_read(struct guest_regs *regs);

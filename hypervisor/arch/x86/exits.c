@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What happens to a CPU outside its guest: events, hypercalls, the end. */
+#include <core/cell.h>
+#include <core/cpu.h>
+#include <core/printk.h>
+#include <arch/apic.h>
+#include <arch/cpu.h>
+#include <arch/ipi.h>
+#include <arch/msr.h>
+#include <arch/registers.h>
+#include <arch/vcpu.h>
+
+#define HYPERCALL_INSN_LENGTH	3
+
+/* --- Events -------------------------------------------------------------- */
+
+static void start_cpu(unsigned int vector)
+{
+	struct per_cpu *cpu = this_cpu();
+
+	printk("CPU %u received SIPI, vector %x\n", cpu->cpu_id, vector);
+	if (cpu->arch.moved) {
+		x86_reset_moved_cpu();
+		cpu->arch.moved = false;
+	}
+	if (vector == SIPI_CELL_START) {
+		apic_clear();
+		msr_reset_memory_types();
+	}
+	vcpu_reset(vector);
+}
+
+static void handle_management(void)
+{
+	switch (cpu_handle_events()) {
+	case CPU_PARK:
+		ipi_forget_events(this_cpu());
+		vcpu_park();
+		break;
+	case CPU_RESET:
+		ipi_forget_events(this_cpu());
+		start_cpu(SIPI_CELL_START);
+		break;
+	case CPU_CONTINUE:
+		break;
+	}
+}
+
+static void handle_ipi_events(void)
+{
+	unsigned int vector = 0;
+	enum ipi_event event;
+
+	while ((event = ipi_next_event(this_cpu(), &vector)) != IPI_EVENT_NONE) {
+		if (event == IPI_EVENT_SIPI) {
+			start_cpu(vector);
+		} else {
+			apic_clear();
+			vcpu_park();
+		}
+	}
+}
+
+/*
+ * An NMI that arrives meanwhile is only remembered by the IDT's handler, so
+ * look again; one that arrives later ends the next guest entry at once.
+ */
+void x86_handle_events(void)
+{
+	struct arch_percpu *arch = &this_cpu()->arch;
+
+	do {
+		arch->nmi_pending = false;
+		handle_management();
+		handle_ipi_events();
+	} while (arch->nmi_pending);
+}
+
+/* --- Hypercalls ---------------------------------------------------------- */
+
+static bool hypercall_allowed(const struct vcpu_state *state)
+{
+	return state->cpl == 0 && !(state->rflags & RFLAGS_VM);
+}
+
+void x86_handle_hypercall(struct guest_regs *regs)
+{
+	struct vcpu_state state;
+	u64 mask;
+	long result;
+
+	vcpu_get_state(&state);
+	vcpu_skip_instruction(HYPERCALL_INSN_LENGTH);
+	if (!hypercall_allowed(&state)) {
+		CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_HYPERCALL);
+		regs->rax = (u64)-EPERM;
+		return;
+	}
+
+	/* abi.md 3.1: 32-bit arguments outside 64-bit code; the code always. */
+	mask = vcpu_insn_mode(&state) == INSN_64 ? ~0ULL : 0xffffffffULL;
+	result = hypercall((u32)regs->rax, regs->rdi & mask, regs->rsi & mask);
+	if ((u32)regs->rax == JAILHOUSE_HC_DISABLE && result == 0)
+		arch_cpu_leave();
+	if (result == -ENOSYS)
+		printk("CPU %u: Unknown hypercall %u, RIP: 0x%016llx\n",
+		       this_cpu()->cpu_id, (u32)regs->rax, state.rip);
+	regs->rax = result;
+}
+
+/* --- The end -------------------------------------------------------------- */
+
+static void dump_guest(const struct guest_regs *regs)
+{
+	struct vcpu_state state;
+
+	vcpu_get_state(&state);
+	panic_printk("RIP: 0x%016llx RSP: 0x%016llx FLAGS: %llx\n", state.rip, regs->rsp,
+		     state.rflags);
+	panic_printk("RAX: 0x%016llx RBX: 0x%016llx RCX: 0x%016llx\n", regs->rax, regs->rbx,
+		     regs->rcx);
+	panic_printk("RDX: 0x%016llx RSI: 0x%016llx RDI: 0x%016llx\n", regs->rdx, regs->rsi,
+		     regs->rdi);
+	panic_printk("CS: %x BASE: 0x%016llx AR-BYTES: %x EFER.LMA %d\n", state.cs_selector,
+		     state.cs_base, state.cs_attr, !!(state.efer & EFER_LMA));
+	panic_printk("CR0: 0x%016llx CR3: 0x%016llx CR4: 0x%016llx\n", state.cr0, state.cr3,
+		     state.cr4);
+	panic_printk("EFER: 0x%016llx\n", state.efer);
+}
+
+static const char *own_cell_name(void)
+{
+	return this_cpu()->cell ? cell_name(this_cpu()->cell) : "none";
+}
+
+void arch_panic_park(void)
+{
+	struct per_cpu *cpu = this_cpu();
+
+	panic_begin();
+	dump_guest(cpu->arch.regs);
+	panic_printk("Parking CPU %u (Cell: \"%s\")\n", cpu->cpu_id, own_cell_name());
+	cpu_mark_failed();
+#ifdef CONFIG_CRASH_CELL_ON_PANIC
+	/* abi.md 10.1: on at address 0, all else unchanged */
+	vcpu_set_rip(0);
+#else
+	vcpu_park();
+#endif
+	panic_end();
+}
+
+void arch_panic_stop(void)
+{
+	panic_begin();
+	panic_printk("Stopping CPU %u (Cell: \"%s\")\n", this_cpu()->cpu_id, own_cell_name());
+	panic_end();
+	for (;;)
+		asm volatile("cli; hlt");
+}

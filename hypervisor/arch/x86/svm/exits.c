@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What each #VMEXIT means (APM 2, appendix C). */
+#include <core/cell.h>
+#include <core/cpu.h>
+#include <core/printk.h>
+#include <arch/apic.h>
+#include <arch/apic_hw.h>
+#include <arch/cpu.h>
+#include <arch/registers.h>
+#include <arch/vcpu.h>
+#include "svm.h"
+
+#define INVD_INSN_LENGTH	2
+
+/* false: a violation, and the line is printed. */
+typedef bool (*exit_handler)(struct guest_regs *regs, struct vmcb *vmcb);
+
+/* The NMI itself is still pending: GIF is 0.  Our IDT takes it. */
+static bool exit_nmi(struct guest_regs *regs, struct vmcb *vmcb)
+{
+	(void)regs;
+	(void)vmcb;
+	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_MANAGEMENT);
+	asm volatile("stgi; nop; clgi" : : : "memory");
+	this_cpu()->arch.nmi_pending = true;
+	return true;
+}
+
+static bool exit_cpuid(struct guest_regs *regs, struct vmcb *vmcb)
+{
+	(void)vmcb;
+	x86_handle_cpuid(regs);
+	return true;
+}
+
+static bool exit_hypercall(struct guest_regs *regs, struct vmcb *vmcb)
+{
+	(void)vmcb;
+	x86_handle_hypercall(regs);
+	return true;
+}
+
+static bool exit_xsetbv(struct guest_regs *regs, struct vmcb *vmcb)
+{
+	(void)vmcb;
+	return x86_handle_xsetbv(regs);
+}
+
+static bool exit_msr(struct guest_regs *regs, struct vmcb *vmcb)
+{
+	return vmcb->exitinfo1 ? x86_handle_msr_write(regs) : x86_handle_msr_read(regs);
+}
+
+static bool exit_ioio(struct guest_regs *regs, struct vmcb *vmcb)
+{
+	const struct pio_exit io = {
+		.port = IOIO_PORT(vmcb->exitinfo1),
+		.size = IOIO_SIZE(vmcb->exitinfo1),
+		.in = vmcb->exitinfo1 & IOIO_IN,
+		.string_or_rep = vmcb->exitinfo1 & (IOIO_STRING | IOIO_REP),
+		.length = vmcb->exitinfo2 - vmcb->rip,
+	};
+
+	return x86_handle_pio(regs, &io);
+}
+
+/* Write back and invalidate: dropping what other cells wrote is not for guests. */
+static bool exit_invd(struct guest_regs *regs, struct vmcb *vmcb)
+{
+	(void)regs;
+	if (vmcb->cpl) {
+		vcpu_inject_exception(XCPT_GP, true, 0);
+		return true;
+	}
+	asm volatile("wbinvd" : : : "memory");
+	vcpu_skip_instruction(INVD_INSN_LENGTH);
+	return true;
+}
+
+/* The virtualisation extensions are the hypervisor's. */
+static bool exit_undefined(struct guest_regs *regs, struct vmcb *vmcb)
+{
+	(void)regs;
+	(void)vmcb;
+	vcpu_inject_exception(XCPT_UD, false, 0);
+	return true;
+}
+
+static bool exit_debug(struct guest_regs *regs, struct vmcb *vmcb)
+{
+	(void)regs;
+	(void)vmcb;
+	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_EXCEPTION);
+	vcpu_inject_exception(XCPT_DB, false, 0);
+	return true;
+}
+
+static bool exit_alignment(struct guest_regs *regs, struct vmcb *vmcb)
+{
+	(void)regs;
+	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_EXCEPTION);
+	vcpu_inject_exception(XCPT_AC, true, vmcb->exitinfo1);
+	return true;
+}
+
+static bool exit_shutdown(struct guest_regs *regs, struct vmcb *vmcb)
+{
+	(void)regs;
+	(void)vmcb;
+	panic_printk("FATAL: Unexpected #VMEXIT, exitcode 7f (triple fault), cell \"%s\", CPU %u\n",
+		     cell_name(this_cpu()->cell), this_cpu()->cpu_id);
+	return false;
+}
+
+static bool exit_npf(struct guest_regs *regs, struct vmcb *vmcb)
+{
+	bool is_write = vmcb->exitinfo1 & NPF_WRITE;
+	u64 address = vmcb->exitinfo2;
+
+	if (is_write && (address & PAGE_MASK) == XAPIC_BASE)
+		return apic_handle_xapic_write(regs, address & PAGE_OFFS_MASK);
+	return x86_handle_mmio(regs, gpa(address), is_write);
+}
+
+static bool exit_unexpected(struct guest_regs *regs, struct vmcb *vmcb)
+{
+	(void)regs;
+	panic_printk("FATAL: Unexpected #VMEXIT, exitcode %llx, exitinfo1 0x%016llx exitinfo2 0x%016llx, cell \"%s\", CPU %u\n",
+		     vmcb->exitcode, vmcb->exitinfo1, vmcb->exitinfo2,
+		     cell_name(this_cpu()->cell), this_cpu()->cpu_id);
+	return false;
+}
+
+static const struct {
+	u32 code;
+	exit_handler handler;
+} exits[] = {
+	/* The frequent ones first */
+	{ EXIT_NPF, exit_npf },
+	{ EXIT_NMI, exit_nmi },
+	{ EXIT_IOIO, exit_ioio },
+	{ EXIT_MSR, exit_msr },
+	{ EXIT_VMMCALL, exit_hypercall },
+	{ EXIT_CPUID, exit_cpuid },
+	{ EXIT_EXCEPTION(XCPT_DB), exit_debug },
+	{ EXIT_EXCEPTION(XCPT_AC), exit_alignment },
+	{ EXIT_XSETBV, exit_xsetbv },
+	{ EXIT_INVD, exit_invd },
+	{ EXIT_SHUTDOWN, exit_shutdown },
+	{ EXIT_INVLPGA, exit_undefined },
+	{ EXIT_VMRUN, exit_undefined },
+	{ EXIT_VMLOAD, exit_undefined },
+	{ EXIT_VMSAVE, exit_undefined },
+	{ EXIT_STGI, exit_undefined },
+	{ EXIT_CLGI, exit_undefined },
+	{ EXIT_SKINIT, exit_undefined },
+};
+
+static exit_handler find_handler(u64 code)
+{
+	unsigned int n;
+
+	for (n = 0; n < ARRAY_SIZE(exits); n++)
+		if (exits[n].code == code)
+			return exits[n].handler;
+	return exit_unexpected;
+}
+
+void svm_before_run(struct guest_regs *regs)
+{
+	struct per_cpu *cpu = this_cpu();
+	struct vmcb *vmcb = this_vmcb();
+
+	if (cpu->flush_pending) {
+		cpu->flush_pending = false;
+		vcpu_flush_tlb();
+	}
+	vmcb->rax = regs->rax;
+	vmcb->rsp = regs->rsp;
+	/* For VMRUN: see world.S */
+	regs->rax = virt_to_hpa(vmcb).raw;
+}
+
+void svm_handle_exit(struct guest_regs *regs)
+{
+	struct per_cpu *cpu = this_cpu();
+	struct vmcb *vmcb = this_vmcb();
+
+	cpu->arch.regs = regs;
+	regs->rax = vmcb->rax;
+	regs->rsp = vmcb->rsp;
+	vmcb->tlb_control = 0;
+	vmcb->eventinj = 0;
+	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_TOTAL);
+
+	if (!find_handler(vmcb->exitcode)(regs, vmcb))
+		arch_panic_park();
+	if (cpu->arch.nmi_pending)
+		x86_handle_events();
+	svm_before_run(regs);
+}
