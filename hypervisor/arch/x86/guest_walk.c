@@ -72,8 +72,8 @@ static u64 huge_page_address(const struct guest_paging *mode, u64 entry, unsigne
 static bool guest_translate(const struct vcpu_state *state, u64 linear, u64 *phys)
 {
 	const struct guest_paging *mode = guest_paging_mode(state);
-	unsigned int n, shift;
-	u64 table, index, entry;
+	unsigned int n, shift = 0;
+	u64 table, index, entry = 0;
 
 	*phys = linear;
 	if (!mode)

@@ -14,14 +14,6 @@
 
 #define MSR_INSN_LENGTH		2
 
-static bool pat_read(struct guest_regs *regs, u32 msr);
-static bool pat_write(struct guest_regs *regs, u32 msr);
-static bool mtrr_def_type_read(struct guest_regs *regs, u32 msr);
-static bool mtrr_def_type_write(struct guest_regs *regs, u32 msr);
-static bool efer_read(struct guest_regs *regs, u32 msr);
-static bool efer_write(struct guest_regs *regs, u32 msr);
-static bool vm_cr_read(struct guest_regs *regs, u32 msr);
-
 #define PASS	MSR_PASS
 #define NATIVE	MSR_NATIVE
 #define GP	MSR_GP
@@ -30,23 +22,24 @@ static bool vm_cr_read(struct guest_regs *regs, u32 msr);
 #define EMULATE	MSR_EMULATE
 
 /* First match counts. Columns: root read, root write, cell read, cell write. */
-static const struct msr_rule rules[] = {
+static const struct msr_rule {
+	u32 first, last;
+	u8 action[4];
+} rules[] = {
 	/* Mode and address of the local APIC are fixed. */
 	{ 0x01b, 0x01b, { PASS, FATAL, PASS, FATAL } },
 	/* Microcode update (Intel's number) */
 	{ 0x079, 0x079, { GP, GP, GP, FATAL } },
 	/* Variable and fixed MTRRs describe the whole machine. */
 	{ 0x200, 0x276, { PASS, FATAL, PASS, FATAL } },
-	{ 0x277, 0x277, { EMULATE, EMULATE, EMULATE, EMULATE }, pat_read, pat_write },
-	{ 0x2ff, 0x2ff, { PASS, EMULATE, PASS, EMULATE },
-	  mtrr_def_type_read, mtrr_def_type_write },
+	{ 0x277, 0x277, { EMULATE, EMULATE, EMULATE, EMULATE } },
+	{ 0x2ff, 0x2ff, { PASS, EMULATE, PASS, EMULATE } },
 	/* Intel PT writes to physical addresses. */
 	{ 0x560, 0x58f, { GP, GP, GP, FATAL } },
 	{ 0x800, 0x82f, { MSR_X2APIC, MSR_X2APIC, MSR_X2APIC, MSR_X2APIC } },
-	{ 0x830, 0x830, { MSR_X2APIC, EMULATE, MSR_X2APIC, EMULATE },
-	  apic_handle_x2apic_read, apic_handle_x2apic_write },
+	{ 0x830, 0x830, { MSR_X2APIC, EMULATE, MSR_X2APIC, EMULATE } },
 	{ 0x831, 0x83f, { MSR_X2APIC, MSR_X2APIC, MSR_X2APIC, MSR_X2APIC } },
-	{ 0xc0000080, 0xc0000080, { PASS, EMULATE, PASS, EMULATE }, efer_read, efer_write },
+	{ 0xc0000080, 0xc0000080, { PASS, EMULATE, PASS, EMULATE } },
 	/* TSC ratio: of the hypervisor */
 	{ 0xc0000104, 0xc0000104, { PASS, GP, PASS, FATAL } },
 	/* SYSCFG */
@@ -64,19 +57,18 @@ static const struct msr_rule rules[] = {
 	{ 0xc0010073, 0xc0010073, { PASS, PASS, PASS, IGNORE } },
 	/* SMM base, address and mask */
 	{ 0xc0010111, 0xc0010113, { PASS, GP, PASS, FATAL } },
-	{ 0xc0010114, 0xc0010114, { EMULATE, GP, GP, FATAL }, vm_cr_read },
+	{ 0xc0010114, 0xc0010114, { EMULATE, GP, GP, FATAL } },
 	/* IGNNE, SMM control, VM_HSAVE_PA, keys, doorbell */
 	{ 0xc0010115, 0xc001011b, { GP, GP, GP, FATAL } },
 	/* Core configuration: shared between threads, errata work-arounds */
-	{ 0xc0011000, 0xc0011022, { PASS, PASS, PASS, IGNORE } },
-	{ 0xc0011023, 0xc001102f, { PASS, PASS, PASS, IGNORE } },
+	{ 0xc0011000, 0xc001102f, { PASS, PASS, PASS, IGNORE } },
 	/* Scalable MCA banks: beyond the bitmaps, harmless for root (bugs.md A31) */
 	{ 0xc0002000, 0xc0002fff, { NATIVE, NATIVE, GP, GP } },
 	/* KVM's paravirtual registers below us: root's memory only (A31) */
 	{ 0x4b564d00, 0x4b564dff, { NATIVE, NATIVE, GP, GP } },
 };
 
-const struct msr_rule *msr_rule_find(u32 msr)
+static const struct msr_rule *msr_rule_find(u32 msr)
 {
 	unsigned int n;
 
@@ -135,9 +127,8 @@ static bool msr_fatal(u32 msr, bool is_write)
 
 /* --- Page attribute table, memory types --------------------------------- */
 
-static bool pat_read(struct guest_regs *regs, u32 msr)
+static bool pat_read(struct guest_regs *regs)
 {
-	(void)msr;
 	set_result(regs, this_cpu()->arch.pat);
 	msr_done();
 	return true;
@@ -163,12 +154,11 @@ static void update_memory_types(struct arch_percpu *arch)
 	vcpu_set_pat(arch->mtrr_def_type & MTRR_ENABLE ? arch->pat : 0);
 }
 
-static bool pat_write(struct guest_regs *regs, u32 msr)
+static bool pat_write(struct guest_regs *regs)
 {
 	struct arch_percpu *arch = &this_cpu()->arch;
 	u64 pat = operand(regs);
 
-	(void)msr;
 	if (!pat_valid(pat)) {
 		panic_printk("FATAL: Invalid PAT value: %llx, cell \"%s\", CPU %u\n", pat,
 			     cell_name(this_cpu()->cell), this_cpu()->cpu_id);
@@ -180,20 +170,11 @@ static bool pat_write(struct guest_regs *regs, u32 msr)
 	return true;
 }
 
-static bool mtrr_def_type_read(struct guest_regs *regs, u32 msr)
-{
-	(void)msr;
-	set_result(regs, this_cpu()->arch.mtrr_def_type);
-	msr_done();
-	return true;
-}
-
 /* Only the enable bit is emulated; the register itself is never written. */
-static bool mtrr_def_type_write(struct guest_regs *regs, u32 msr)
+static bool mtrr_def_type_write(struct guest_regs *regs)
 {
 	struct arch_percpu *arch = &this_cpu()->arch;
 
-	(void)msr;
 	arch->mtrr_def_type = (arch->mtrr_def_type & ~MTRR_ENABLE) |
 		(operand(regs) & MTRR_ENABLE);
 	update_memory_types(arch);
@@ -212,20 +193,8 @@ void msr_reset_memory_types(void)
 
 /* --- Others ------------------------------------------------------------- */
 
-static bool efer_read(struct guest_regs *regs, u32 msr)
+static bool efer_write(struct guest_regs *regs)
 {
-	struct vcpu_state state;
-
-	(void)msr;
-	vcpu_get_state(&state);
-	set_result(regs, state.efer);
-	msr_done();
-	return true;
-}
-
-static bool efer_write(struct guest_regs *regs, u32 msr)
-{
-	(void)msr;
 	if (!vcpu_set_efer(operand(regs)))
 		return inject_gp();
 	msr_done();
@@ -233,9 +202,8 @@ static bool efer_write(struct guest_regs *regs, u32 msr)
 }
 
 /* Root's KVM shall see that the virtualisation extensions are taken. */
-static bool vm_cr_read(struct guest_regs *regs, u32 msr)
+static bool vm_cr_read(struct guest_regs *regs)
 {
-	(void)msr;
 	set_result(regs, VM_CR_SVMDIS);
 	msr_done();
 	return true;
@@ -260,6 +228,19 @@ static bool native_write(const struct guest_regs *regs, u32 msr)
 	return true;
 }
 
+/* Handlers for EMULATE in `rules`; the x2APIC range has its own. */
+static const struct {
+	u32 msr;
+	bool is_write;
+	bool (*handler)(struct guest_regs *regs);
+} emulations[] = {
+	{ MSR_EFER, true, efer_write },
+	{ MSR_PAT, false, pat_read },
+	{ MSR_PAT, true, pat_write },
+	{ MSR_MTRR_DEF_TYPE, true, mtrr_def_type_write },
+	{ MSR_VM_CR, false, vm_cr_read },
+};
+
 static bool is_x2apic_msr(u32 msr)
 {
 	return msr >= MSR_X2APIC_BASE && msr <= MSR_X2APIC_END;
@@ -267,12 +248,15 @@ static bool is_x2apic_msr(u32 msr)
 
 static bool emulate(struct guest_regs *regs, u32 msr, bool is_write)
 {
-	const struct msr_rule *rule = msr_rule_find(msr);
+	unsigned int n;
 
 	if (is_x2apic_msr(msr))
 		return is_write ? apic_handle_x2apic_write(regs, msr) :
 			apic_handle_x2apic_read(regs, msr);
-	return is_write ? rule->write(regs, msr) : rule->read(regs, msr);
+	for (n = 0; n < ARRAY_SIZE(emulations); n++)
+		if (emulations[n].msr == msr && emulations[n].is_write == is_write)
+			return emulations[n].handler(regs);
+	return inject_gp();
 }
 
 static bool msr_access(struct guest_regs *regs, bool is_write)

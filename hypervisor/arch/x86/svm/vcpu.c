@@ -137,21 +137,21 @@ static void set_cell(struct vmcb *vmcb, const struct cell *cell)
 static void set_linux_state(struct vmcb *vmcb, const struct per_cpu *cpu)
 {
 	const struct jailhouse_x86_handover *h = &cpu->handover;
-	const struct linux_state *linux = &cpu->arch.linux_state;
+	const struct linux_state *saved = &cpu->arch.linux_state;
 
 	set_segment(&vmcb->cs, h->cs, ATTR_CODE64, ~0U, 0);
-	set_segment(&vmcb->ss, linux->ss, ATTR_KERNEL_DATA, ~0U, 0);
+	set_segment(&vmcb->ss, saved->ss, ATTR_KERNEL_DATA, ~0U, 0);
 	set_data_segment(&vmcb->ds, h->ds);
 	set_data_segment(&vmcb->es, h->es);
-	set_segment(&vmcb->gdtr, 0, 0, linux->gdtr.limit, linux->gdtr.base);
-	set_segment(&vmcb->idtr, 0, 0, linux->idtr.limit, linux->idtr.base);
+	set_segment(&vmcb->gdtr, 0, 0, saved->gdtr.limit, saved->gdtr.base);
+	set_segment(&vmcb->idtr, 0, 0, saved->idtr.limit, saved->idtr.base);
 	vmcb->efer = h->efer | EFER_SVME;
-	vmcb->cr0 = linux->cr0;
-	vmcb->cr2 = linux->cr2;
+	vmcb->cr0 = saved->cr0;
+	vmcb->cr2 = saved->cr2;
 	vmcb->cr3 = h->cr3;
 	vmcb->cr4 = h->cr4;
-	vmcb->dr6 = linux->dr6;
-	vmcb->dr7 = linux->dr7;
+	vmcb->dr6 = saved->dr6;
+	vmcb->dr7 = saved->dr7;
 	vmcb->rflags = RFLAGS_FIXED;
 	vmcb->rip = h->rip;
 	vmcb->rsp = h->rsp;
@@ -187,13 +187,13 @@ void vcpu_activate(void)
 	struct per_cpu *cpu = this_cpu();
 	const struct jailhouse_x86_handover *h = &cpu->handover;
 	struct guest_regs *regs = (void *)((char *)cpu + PERCPU_SIZE) - sizeof(*regs);
-	struct guest_regs linux = {
+	struct guest_regs initial = {
 		.rsp = h->rsp, .rbp = h->rbp, .rbx = h->rbx,
 		.r12 = h->r12, .r13 = h->r13, .r14 = h->r14, .r15 = h->r15,
 	};
 
 	set_cell(this_vmcb(), cpu->cell);
-	*regs = linux;
+	*regs = initial;
 	svm_before_run(regs);
 	svm_run(regs);
 }

@@ -66,7 +66,7 @@ struct vmcb {
 	u64 g_pat;
 	u64 debugctl;
 	u8 reserved9[0x1000 - 0x678];
-} __packed;
+};
 
 _Static_assert(offsetof(struct vmcb, iopm_base) == 0x40, "VMCB");
 _Static_assert(offsetof(struct vmcb, exitcode) == 0x70, "VMCB");

@@ -4,6 +4,7 @@
 #define ARCH_APIC_H
 
 #include <core/cell.h>
+#include <core/percpu.h>
 
 #define XAPIC_BASE		0xfee00000ULL
 #define APIC_INVALID_CPU	(~0U)

@@ -4,7 +4,6 @@
 #define ARCH_MSR_H
 
 #include <core/types.h>
-#include <arch/percpu.h>
 
 enum msr_action {
 	MSR_PASS,	/* direct, no exit where a bitmap can say so */
@@ -16,15 +15,7 @@ enum msr_action {
 	MSR_X2APIC,	/* only in the table: MSR_PASS or MSR_EMULATE, by mode */
 };
 
-struct msr_rule {
-	u32 first, last;
-	u8 action[4];	/* root read, root write, cell read, cell write */
-	bool (*read)(struct guest_regs *regs, u32 msr);
-	bool (*write)(struct guest_regs *regs, u32 msr);
-};
-
 enum msr_action msr_action(u32 msr, bool root, bool is_write);
-const struct msr_rule *msr_rule_find(u32 msr);	/* NULL: no range names it */
 
 /* Of the vendor: can an access be made direct? */
 bool msr_has_bitmap(u32 msr);

@@ -7,7 +7,7 @@
 #define ARCH_VCPU_H
 
 #include <arch/insn.h>
-#include <arch/percpu.h>
+#include <core/percpu.h>
 #include <core/cell.h>
 #include <core/paging.h>
 
