@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jailhouse import sysfs
 from jailhouse.cellfile import (
     CellConfig,
     Console,
@@ -23,6 +24,8 @@ from jailhouse.cellfile import (
     SystemConfig,
     X86Platform,
 )
+
+from .fakes import Tree
 
 REPOSITORY = Path(__file__).parents[3]
 INCLUDE = REPOSITORY / "include"
@@ -89,6 +92,13 @@ def system() -> SystemConfig:
 @pytest.fixture
 def cell() -> CellConfig:
     return make_cell()
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
+    """A fake sysfs tree that the tools read instead of the real one."""
+    monkeypatch.setattr(sysfs, "ROOT", str(tmp_path / "sysfs"))
+    return Tree(tmp_path / "sysfs")
 
 
 Compile = Callable[[str], bytes]

@@ -61,7 +61,7 @@ MEMBERS = {
 UNADDRESSABLE = {"msi_properties"}
 
 
-@pytest.mark.parametrize(("record", "name"), STRUCTURES, ids=lambda item: str(item))
+@pytest.mark.parametrize(("record", "name"), STRUCTURES, ids=str)
 def test_record_matches_structure(record: type[Record], name: str, c_values: Probe) -> None:
     slots = [slot for slot in record.slots() if slot.field not in UNADDRESSABLE]
     expressions = [f"sizeof({name})"]
@@ -129,16 +129,18 @@ ENUMERATIONS: list[tuple[type[enum.IntEnum] | type[enum.IntFlag], str, dict[str,
 ]
 
 
-@pytest.mark.parametrize(("kind", "prefix", "names"), ENUMERATIONS, ids=lambda item: str(item))
+@pytest.mark.parametrize(("kind", "prefix", "names"), ENUMERATIONS, ids=str)
 def test_enumeration_matches_constants(
     kind: type[enum.IntEnum] | type[enum.IntFlag],
     prefix: str,
     names: dict[str, str],
     c_values: Probe,
 ) -> None:
-    members = [m for m in kind if names.get(m.name, m.name)]
-    expressions = [f"(__u32){prefix}{names.get(m.name, m.name)}" for m in members]
-    assert c_values(expressions) == [m.value for m in members]
+    members = {name: member.value for name, member in kind.__members__.items()}
+    members = {names.get(name, name): value for name, value in members.items()}
+    members.pop("", None)
+    expressions = [f"(__u32){prefix}{name}" for name in members]
+    assert c_values(expressions) == list(members.values())
 
 
 def test_plain_constants(c_values: Probe) -> None:
