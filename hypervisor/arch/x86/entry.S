@@ -28,8 +28,9 @@ hypervisor_entry:
 	.size hypervisor_entry, . - hypervisor_entry
 
 /*
- * Exceptions and interrupts of the hypervisor itself.  256 stubs of 16 bytes:
- * push an error code where the CPU does not, push the vector, go on.
+ * Exceptions of the hypervisor itself.  32 stubs of 16 bytes: push an error
+ * code where the CPU does not, push the vector, go on.  One more for all
+ * interrupts, which need no more than an acknowledgement.
  * Vectors with error code: 8, 10-14, 17, 21, 29, 30 (APM 2, 8.2).
  */
 #define ERROR_CODE_VECTORS	0x60227d00
@@ -38,17 +39,13 @@ hypervisor_entry:
 	.globl exception_stubs
 exception_stubs:
 	vector = 0
-	.rept 256
+	.rept 33
 	.balign 16
 	endbr64
-	.if vector > 31 || !((ERROR_CODE_VECTORS >> vector) & 1)
+	.if vector > 31 || !((ERROR_CODE_VECTORS >> (vector & 31)) & 1)
 	push	$0
 	.endif
-	.if vector < 128
 	push	$vector
-	.else
-	push	$(vector - 256)
-	.endif
 	jmp	exception_common
 	vector = vector + 1
 	.endr

@@ -15,7 +15,7 @@
 
 #define VECTOR_NMI		2
 #define VECTOR_SECURITY		30	/* INIT turned into an exception (VM_CR.R_INIT) */
-#define FIRST_INTERRUPT		32
+#define INTERRUPT		32U	/* this and all above: one stub */
 #define VECTORS			256
 #define GATE_INTERRUPT		0x8e00	/* present, DPL 0, 64-bit interrupt gate */
 
@@ -62,7 +62,7 @@ void descriptor_tables_load(void)
 
 	/* Each CPU writes the same values: harmless without a lock. */
 	for (n = 0; n < VECTORS; n++)
-		gate_set(&idt[n], (u64)exception_stubs + n * STUB_SIZE);
+		gate_set(&idt[n], (u64)exception_stubs + MIN(n, INTERRUPT) * STUB_SIZE);
 
 	asm volatile("lgdt %0\n\t"
 		     "lidt %1\n\t"
@@ -92,7 +92,7 @@ static bool fixup(struct exception_frame *frame)
 static void __noreturn exception_fatal(const struct exception_frame *frame)
 {
 	panic_begin();
-	panic_printk("FATAL: Jailhouse triggered exception #%llu\n", frame->vector & 0xff);
+	panic_printk("FATAL: Jailhouse triggered exception #%llu\n", frame->vector);
 	panic_printk("Error code: %llx\n", frame->error);
 	panic_printk("Physical CPU ID: %u\n", this_cpu()->arch.apic_id);
 	panic_printk("RIP: 0x%016llx RSP: 0x%016llx FLAGS: %llx\n",
@@ -108,11 +108,11 @@ static void __noreturn exception_fatal(const struct exception_frame *frame)
 void exception_handle(struct exception_frame *frame);
 void exception_handle(struct exception_frame *frame)
 {
-	unsigned int vector = frame->vector & 0xff;
+	u64 vector = frame->vector;
 
 	if (vector == VECTOR_NMI)
 		this_cpu()->arch.nmi_pending = true;
-	else if (vector >= FIRST_INTERRUPT)
+	else if (vector == INTERRUPT)
 		apic_eoi();
 	else if (vector != VECTOR_SECURITY && !fixup(frame))
 		exception_fatal(frame);

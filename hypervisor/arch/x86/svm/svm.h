@@ -15,7 +15,7 @@ static inline struct vmcb *this_vmcb(void)
 void msrpm_init(void);
 const void *msrpm_for(bool root);
 
-/* The first #VMRUN and all that follow (svm/world.S); regs at the top of the stack. */
+/* The first VMRUN and all that follow (svm/world.S); regs: on the stack, aligned to 16. */
 void svm_run(struct guest_regs *regs) __noreturn;
 /* From world.S, after each #VMEXIT. */
 void svm_handle_exit(struct guest_regs *regs);

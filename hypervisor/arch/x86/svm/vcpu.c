@@ -36,14 +36,16 @@ static bool has_decode;
 static struct page_table parking_pages;
 
 /* Where a parked CPU waits, at guest-physical 0: cli; hlt; jmp to hlt. */
-static const u8 parking_code[PAGE_SIZE] __aligned(PAGE_SIZE) = { 0xfa, 0xf4, 0xeb, 0xfd };
+static const u8 parking_code[] = { 0xfa, 0xf4, 0xeb, 0xfd };
+static u8 parking_page[PAGE_SIZE] __aligned(PAGE_SIZE);
 
 static int parking_init(void)
 {
 	int err = page_table_init(&parking_pages, &nested_page_format);
 
+	memcpy(parking_page, parking_code, sizeof(parking_code));
 	if (!err)
-		err = page_table_map(&parking_pages, 0, virt_to_hpa(parking_code), PAGE_SIZE,
+		err = page_table_map(&parking_pages, 0, virt_to_hpa(parking_page), PAGE_SIZE,
 				     PG_READ | PG_EXECUTE);
 	return err;
 }
@@ -186,16 +188,15 @@ void vcpu_activate(void)
 {
 	struct per_cpu *cpu = this_cpu();
 	const struct jailhouse_x86_handover *h = &cpu->handover;
-	struct guest_regs *regs = (void *)((char *)cpu + PERCPU_SIZE) - sizeof(*regs);
-	struct guest_regs initial = {
+	/* From here on the hypervisor's stack starts behind them (world.S). */
+	struct guest_regs regs __aligned(16) = {
 		.rsp = h->rsp, .rbp = h->rbp, .rbx = h->rbx,
 		.r12 = h->r12, .r13 = h->r13, .r14 = h->r14, .r15 = h->r15,
 	};
 
 	set_cell(this_vmcb(), cpu->cell);
-	*regs = initial;
-	svm_before_run(regs);
-	svm_run(regs);
+	svm_before_run(&regs);
+	svm_run(&regs);
 }
 
 /* --- The guest becomes Linux ----------------------------------------------- */
