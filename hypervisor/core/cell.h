@@ -18,7 +18,8 @@ struct cell {
 	struct cell *next;		/* root cell first */
 	struct jailhouse_cell_desc *config;	/* our own checked copy */
 	unsigned int config_pages;
-	unsigned int cell_pages;	/* pages of this structure */
+	unsigned int cell_pages;	/* pages of this structure and what is in its block */
+	unsigned int block_used;	/* bytes of them (core/cell.c) */
 	unsigned long *cpus;		/* bitmap of max_cpus bits, current owner set */
 	unsigned int cpus_pages;
 	bool loadable;
@@ -54,6 +55,12 @@ static inline const char *cell_name(const struct cell *cell)
 #define for_each_mem_region(mem, config, i)				\
 	for ((mem) = jailhouse_cell_mem_regions(config), (i) = 0;	\
 	     (i) < (config)->num_memory_regions; (mem)++, (i)++)
+
+/*
+ * Zeroed memory that lives as long as the cell, from the rest of the cell's own
+ * pages; NULL when it does not fit (the caller then allocates pages).
+ */
+void *cell_block_take(struct cell *cell, u64 bytes);
 
 struct cell *cell_by_id(unsigned int id);
 bool cell_owns_cpu(const struct cell *cell, unsigned int cpu);	/* bounds-checked */

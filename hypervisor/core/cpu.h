@@ -29,6 +29,9 @@ enum cpu_action cpu_handle_events(void);
 /* Mark the calling CPU failed (a violation); updates the cell's state. The caller then parks. */
 void cpu_mark_failed(void);
 
+/* End of a bounded wait, in arch_ticks(); compare signed. */
+u64 ticks_from_now(u64 ms);
+
 bool cpu_set_test(const struct cell *cell, unsigned int cpu);
 #define for_each_cpu(cpu, cell) \
 	for ((cpu) = cell_next_cpu((cell), -1); (cpu) >= 0; (cpu) = cell_next_cpu((cell), (cpu)))

@@ -24,6 +24,8 @@ extern struct page_pool remap_pool;
 void *page_alloc(struct page_pool *pool, unsigned int num);
 void *page_alloc_aligned(struct page_pool *pool, unsigned int num);	/* to its own size */
 void page_free(struct page_pool *pool, void *first, unsigned int num);	/* NULL: nothing */
+/* Set-up: these pages (by index) are taken already. */
+void page_pool_reserve(struct page_pool *pool, unsigned long first, unsigned long num);
 void page_pools_report(const char *when);	/* "Page pool usage <when>: mem a/b, remap c/d" */
 
 /* Only for the hypervisor's own region (image, per-CPU, config, mem_pool). */

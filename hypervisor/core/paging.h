@@ -60,6 +60,12 @@ int page_table_map(struct page_table *pt, u64 virt, hpa_t phys, u64 size,
 /* Unmapped holes in the range are fine.  -ENOMEM when a split needs a table. */
 int page_table_unmap(struct page_table *pt, u64 virt, u64 size) __must_check;
 
+/*
+ * Point an existing 4 KiB leaf that was mapped with PG_NO_HUGE elsewhere.
+ * Neither allocates nor frees, touches nothing but the entry.
+ */
+void page_table_retarget(struct page_table *pt, u64 virt, hpa_t phys, unsigned int attrs);
+
 struct page_walk {
 	hpa_t phys;		/* of the byte at virt */
 	unsigned int attrs;
@@ -69,7 +75,7 @@ bool page_table_walk(const struct page_table *pt, u64 virt, struct page_walk *w)
 
 /* The hypervisor's own tables (one set, shared by all CPUs). */
 extern struct page_table hv_pages;
-int hv_paging_init(void);	/* builds hv_pages for the region, stub page, ... */
+int hv_paging_init(void);	/* both pools; hv_pages for the region, stub page, ... */
 
 /* Map foreign memory at an address of remap_pool; NULL if no room. */
 void *hv_map(hpa_t phys, u64 size, unsigned int attrs);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* 8250 by ports or memory (abi.md 1.12). Other types: log page only, with one line. */
+#include <core/cell.h>
+#include <core/paging.h>
+#include <core/printk.h>
+#include <core/uart.h>
+#include <arch/cpu.h>
+#include <arch/io.h>
+
+#define UART_TX		0	/* also divider, low */
+#define UART_DLM	1
+#define UART_LCR	3
+#define   LCR_8N1	0x03
+#define   LCR_DLAB	0x80
+#define UART_LSR	5
+#define   LSR_TX_EMPTY	0x20
+
+/* A character takes 87 us at 115200 baud, a poll at least 0.1 us. */
+#define TX_WAIT_TURNS	100000
+
+static struct {
+	enum { UART_OFF, UART_PORTS, UART_BYTES, UART_WORDS } access;
+	u16 port;
+	char *base;
+	bool stuck;	/* did not take a character in time: don't wait every time */
+	bool done;
+} uart;
+
+static void uart_write(unsigned int reg, u8 value)
+{
+	switch (uart.access) {
+	case UART_PORTS:
+		outb(value, (u16)(uart.port + reg));
+		break;
+	case UART_BYTES:
+		mmio_write8(uart.base + reg, value);
+		break;
+	case UART_WORDS:
+		mmio_write32(uart.base + 4 * reg, value);
+		break;
+	case UART_OFF:
+		break;
+	}
+}
+
+static u8 uart_read(unsigned int reg)
+{
+	switch (uart.access) {
+	case UART_PORTS:
+		return inb((u16)(uart.port + reg));
+	case UART_BYTES:
+		return mmio_read8(uart.base + reg);
+	case UART_WORDS:
+		return (u8)mmio_read32(uart.base + 4 * reg);
+	case UART_OFF:
+		break;
+	}
+	return 0xff;
+}
+
+void uart_putc(char c)
+{
+	unsigned int turns = uart.stuck ? 1 : TX_WAIT_TURNS;
+
+	if (uart.access == UART_OFF)
+		return;
+	while (!(uart_read(UART_LSR) & LSR_TX_EMPTY)) {
+		if (--turns == 0) {
+			uart.stuck = true;
+			return;
+		}
+		cpu_relax();
+	}
+	uart.stuck = false;
+	uart_write(UART_TX, (u8)c);
+}
+
+static void uart_set_divider(u32 divider)
+{
+	if (divider == 0)
+		return;
+	uart_write(UART_LCR, LCR_DLAB);
+	uart_write(UART_TX, (u8)divider);
+	uart_write(UART_DLM, (u8)(divider >> 8));
+	uart_write(UART_LCR, LCR_8N1);
+}
+
+static void uart_init_8250(const struct jailhouse_console *con)
+{
+	if (!(con->flags & JAILHOUSE_CON_ACCESS_MMIO)) {
+		uart.port = (u16)con->address;
+		uart.access = UART_PORTS;
+	} else {
+		uart.base = hv_map(hpa(con->address), con->size,
+				   PG_READ | PG_WRITE | PG_DEVICE);
+		if (uart.base)
+			uart.access = con->flags & JAILHOUSE_CON_REGDIST_4 ?
+				UART_WORDS : UART_BYTES;
+	}
+	uart_set_divider(con->divider);
+}
+
+void console_init(void)
+{
+	const struct jailhouse_console *con = &system_config->debug_console;
+
+	if (uart.done)
+		return;
+	uart.done = true;
+	if (con->type == JAILHOUSE_CON_TYPE_8250)
+		uart_init_8250(con);
+	else if (con->type != JAILHOUSE_CON_TYPE_NONE)
+		printk("Console type %u is not supported, using the log page only\n", con->type);
+}
