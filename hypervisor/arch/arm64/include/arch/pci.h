@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What core/pci*.c asks of the architecture: raw configuration access and MSI policy. */
+#ifndef ARCH_PCI_H
+#define ARCH_PCI_H
+
+#include <core/types.h>
+
+struct cell;
+
+/* Raw, serialised against other CPUs. */
+u32 arch_pci_read(u16 bdf, u16 reg, unsigned int size);
+void arch_pci_write(u16 bdf, u16 reg, u32 value, unsigned int size);
+
+/* May this cell's device send this message? */
+bool arch_msi_validate(const struct cell *cell, u64 *address, u32 *data, bool *disabled);
+/* Inject an edge vector that may have been lost while ownership changed. */
+void arch_msi_inject(const struct cell *cell, u64 address, u32 data);
+
+/* The MMCONFIG window, if the system configuration has one. */
+int arch_pci_init(void);
+void arch_pci_shutdown(void);
+
+#endif
