@@ -121,7 +121,12 @@ static unsigned int divider_shift(u32 code)
 	return (((code & 3) | (code & 8) >> 1) + 1) & 7;
 }
 
-/* What Linux had armed fires, late by at most the time of the measurement. */
+/*
+ * What Linux had armed fires, late by at most the time of the measurement. A
+ * one-shot timer that had run out fires again: an emulator may count to zero
+ * before it raises the interrupt, and drops it when the timer is masked then.
+ * Linux copes with one interrupt too many (and clears TMICT to stop a timer).
+ */
 static void timer_give(const struct apic_access *apic, const struct timer_state *timer,
 		       u64 elapsed_ticks)
 {
@@ -137,7 +142,7 @@ static void timer_give(const struct apic_access *apic, const struct timer_state 
 			wrmsrl(MSR_IA32_TSC_DEADLINE, timer->deadline);
 	} else if (timer->lvt & APIC_LVT_TIMER_PERIODIC) {
 		apic_set(apic, APIC_TMICT, timer->initial);
-	} else if (timer->current_count) {
+	} else if (timer->initial) {
 		apic_set(apic, APIC_TMICT, timer->current_count > elapsed ?
 			 timer->current_count - (u32)elapsed : 1);
 	}
