@@ -5,7 +5,8 @@ Each variant has a name, its bytes, and what has to refuse it: `config check`
 (exit status 1), the driver (errno of the ioctl) and the hypervisor (errno of a
 direct hypercall on the same bytes).  A set of errnos means any of them; an
 empty set means that this party can't be asked (a direct hypercall has no file
-length) or is not judged.
+length) or is not judged.  Issue direct hypercalls on CPU 0, which is what makes
+the hypervisor refuse CPU 0 for a cell, with the bytes of for_hypercall().
 
     for variant in cell_variants(cell, system): ...      # for CELL_CREATE
     for variant in system_variants(system): ...          # for ENABLE
@@ -34,6 +35,7 @@ from jailhouse.cellfile import (
 from jailhouse.cellfile.records import ARRAYS
 
 PAGE = 0x1000
+_ID = next(slot.offset for slot in CellHeader.slots() if slot.field == "id")
 FREE_GUEST_ADDRESS = 0x2000000000
 """Guest-physical address that no cell uses, inside every machine's width."""
 
@@ -57,6 +59,10 @@ class Variant:
     check: bool = True
     """Whether `config check` must refuse it."""
 
+    def for_hypercall(self, cell_id: int) -> bytes:
+        """The bytes with an unused id filled in, as the driver would (it is 0 in files)."""
+        return self.data[:_ID] + cell_id.to_bytes(4, "little") + self.data[_ID + 4 :]
+
     def __str__(self) -> str:
         return self.name
 
@@ -67,7 +73,7 @@ def cell_variants(cell: bytes, system: bytes) -> list[Variant]:
     found = list(_truncated(cell, INVALID))
     found += _identities(cell, (b"JHCLX", b"JHSYS", bytes(5)), INVALID)
     found += _counts(cell, 0, TOO_MUCH, TOO_MUCH)
-    found.append(Variant("system file", system, INVALID, INVALID))
+    found.append(Variant("system file", system, INVALID, TOO_MUCH))
     found += _cell_cpus(cell, system)
     found += _cell_overlaps(cell, system)
     found += _cell_contents(cell, system)
@@ -95,7 +101,7 @@ def between_cells(cell: bytes, other: bytes) -> list[Variant]:
             config.mem_regions.append(_region(start, FREE_GUEST_ADDRESS, size))
 
         data = _changed(cell, change)
-        found.append(Variant(f"other cell overlap: {kind}", data, INVALID | BUSY, INVALID | BUSY))
+        found.append(Variant(f"other cell overlap: {kind}", data, INVALID, INVALID))
     return found
 
 
@@ -202,12 +208,11 @@ def _cell_cpus(cell: bytes, system: bytes) -> Iterator[Variant]:
         return _changed(cell, change)
 
     if config.architecture == 0:
-        yield Variant("CPU 0", with_cpus([0]), INVALID, INVALID | BUSY)
-        yield Variant("CPU 0 and its own", with_cpus([0, *config.cpus]), INVALID, INVALID | BUSY)
-    refused = BUSY | INVALID
-    yield Variant("foreign CPU", with_cpus([max(root) + 1]), refused, refused)
-    yield Variant("own and foreign", with_cpus([*config.cpus, max(root) + 1]), refused, refused)
-    yield Variant("CPU 299", with_cpus([299]), refused, refused)
+        yield Variant("CPU 0", with_cpus([0]), INVALID, BUSY)
+        yield Variant("CPU 0 and its own", with_cpus([0, *config.cpus]), INVALID, BUSY)
+    yield Variant("foreign CPU", with_cpus([max(root) + 1]), BUSY, BUSY)
+    yield Variant("own and foreign", with_cpus([*config.cpus, max(root) + 1]), BUSY, BUSY)
+    yield Variant("CPU 299", with_cpus([299]), BUSY, BUSY)
     yield Variant("empty CPU set", with_cpus([]), INVALID, INVALID)
     yield Variant("CPU set of 0 bytes", with_bitmap(b""), INVALID, INVALID)
     yield Variant(
@@ -313,9 +318,8 @@ def _system_contents(system: bytes) -> Iterator[Variant]:
     yield variant("hypervisor memory odd", placed(memory.phys_start + 0x800, memory.size), refused)
     yield variant("hypervisor memory wraps", placed((1 << 64) - PAGE, 2 * PAGE), refused)
     if config.architecture == 0:
-        for port in (0xCF8, 0xCFC, 0x64, 0x61, 0xFFFD, 0xFFFF):
-            # The tool refuses them; what enable says is not judged.
-            yield variant(f"PM timer at {port:#x}", _pm_timer(port), NOT_ASKED)
+        for port in (0xCF5, 0xCF8, 0xCFC, 0x61, 0x64, 0xFFFD, 0xFFFF):
+            yield variant(f"PM timer at {port:#x}", _pm_timer(port))
 
 
 def _pm_timer(port: int) -> Callable[[SystemConfig], None]:

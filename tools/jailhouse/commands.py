@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from jailhouse import device, loads
+from jailhouse import device, loads, sysfs
 
 
 def read_file(path: str) -> bytes:
@@ -25,7 +25,7 @@ def read_file(path: str) -> bytes:
 
 def _attempt(action: Callable[[], None], hints: Callable[[device.DeviceError], list[str]]) -> int:
     """Run an ioctl; on failure print the contract's line and everything that explains it."""
-    log = KernelLog()
+    log, console = KernelLog(), HypervisorLog()
     try:
         action()
         return 0
@@ -34,6 +34,8 @@ def _attempt(action: Callable[[], None], hints: Callable[[device.DeviceError], l
         if error.operation.startswith("JAILHOUSE_"):
             for line in log.news():
                 print(f"  kernel: {line}", file=sys.stderr)
+            for line in console.news():
+                print(f"  hypervisor: {line}", file=sys.stderr)
             for line in hints(error):
                 print(f"  hint: {line}", file=sys.stderr)
         return 1
@@ -75,6 +77,35 @@ class KernelLog:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+class HypervisorLog:
+    """What the hypervisor complains about from now on, as far as its log is readable."""
+
+    MARKS = ("refused", "not available", "returning error", "FAILED", "FATAL", "WARNING", "Not a")
+    OVERLAP = 64
+
+    def __init__(self) -> None:
+        self._before = self._tail()
+
+    @staticmethod
+    def _tail() -> str:
+        try:
+            return sysfs.console()
+        except OSError:
+            return ""
+
+    def news(self) -> list[str]:
+        after = self._tail()
+        if not after:
+            # Not enabled: the log of a failed enable is delivered to whoever opens the device.
+            try:
+                after = b"".join(device.console()).decode(errors="replace")
+            except device.DeviceError:
+                return []
+        _, found, new = after.rpartition(self._before[-self.OVERLAP :] or "\0")
+        lines = (new if found else after).splitlines()
+        return [line for line in lines if any(mark in line for mark in self.MARKS)]
 
 
 def _no_hints(_: device.DeviceError) -> list[str]:

@@ -362,8 +362,8 @@ CASES: list[tuple[Callable[[Set], object], str, str, list[str]]] = [
     (
         add("mem_regions", region(0, FREE, 0x1000, RW | MemFlag.COMM_REGION)),
         "Invalid communication regions",
-        "warning",
-        ["2 communication regions"],
+        "error",
+        ["regions 1, 2: more than one"],
     ),
     (
         add("mem_regions", region(0x50000000, 0x60000000, 0x1000), "root"),
@@ -405,9 +405,10 @@ CASES: list[tuple[Callable[[Set], object], str, str, list[str]]] = [
         for port in (0xCF5, 0xCF8, 0xCFF)
     ),
     *(
-        (put("x86.pm_timer_address", port), "Invalid PM timer", "error", ["0x64-0x64"])
-        for port in (0x61, 0x64)
+        (put("x86.pm_timer_address", port), "Invalid PM timer", "error", ["0x60-0x64"])
+        for port in (0x5D, 0x61, 0x64)
     ),
+    (put("x86.pm_timer_address", 0x7E), "Invalid PM timer", "error", ["0x80-0x80"]),
     *(
         (put("x86.pm_timer_address", port), "Invalid PM timer", "error", ["0xfffc"])
         for port in (0xFFFD, 0xFFFF)
@@ -581,13 +582,13 @@ CASES: list[tuple[Callable[[Set], object], str, str, list[str]]] = [
         ["MSI-X capability without"],
     ),
     *(
-        (put(f"root.pci_devices.0.{name}", value), "Invalid PCI devices", "error", [words])
-        for name, value, words in (
-            ("msix_address", 0, "msix_address is 0"),
-            ("msix_address", 0xFEBE0004, "8-byte"),
-            ("msix_address", (1 << 64) - 8, "overflows"),
-            ("msix_region_size", 0x30, "less than 4 entries"),
-            ("num_msix_vectors", 2049, "at most 2048"),
+        (put(f"root.pci_devices.0.{name}", value), "Invalid PCI devices", severity, [words])
+        for name, value, severity, words in (
+            ("msix_address", 0, "warning", "msix_address is 0"),
+            ("msix_address", 0xFEBE0004, "error", "8-byte"),
+            ("msix_address", (1 << 64) - 8, "error", "overflows"),
+            ("msix_region_size", 0x30, "error", "less than 4 entries"),
+            ("num_msix_vectors", 2049, "error", "at most 2048"),
         )
     ),
     # ivshmem.
@@ -634,19 +635,19 @@ CASES: list[tuple[Callable[[Set], object], str, str, list[str]]] = [
         add("pci_caps", PciCapability(5, 0x3C, 8, 1)),
         "Invalid PCI capabilities",
         "error",
-        ["0x40-0xff"],
+        ["0x3c + 0x8 makes the header writable"],
     ),
     (
         add("pci_caps", PciCapability(5, 0xFE, 8, 1)),
         "Invalid PCI capabilities",
-        "error",
-        ["0xfe + 0x8"],
+        "warning",
+        ["0xfe + 0x8 is not inside 0x40-0xff"],
     ),
     (
         add("pci_caps", PciCapability(0x8001, 0xFFC, 8, 1)),
         "Invalid PCI capabilities",
         "error",
-        ["0xfff"],
+        ["beyond the configuration space"],
     ),
     (
         add("pci_caps", PciCapability(5, 0x40, 8, 2)),

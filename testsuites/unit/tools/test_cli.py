@@ -334,8 +334,10 @@ def test_list_without_cells_or_driver(
     assert capsys.readouterr() == ("", "")
 
 
-def test_list_of_what_is_no_directory(tree: Tree, capsys: Capture, tmp_path: Path) -> None:
-    sysfs.ROOT = str(tmp_path / "odd")
+def test_list_of_what_is_no_directory(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysfs, "ROOT", str(tmp_path / "odd"))
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "cells").touch()
     assert run("cell", "list") == 1
@@ -415,20 +417,56 @@ def test_bad_file_is_explained(driver: Driver, tree: Tree, capsys: Capture) -> N
     assert "  hint: root.cell: offset" in capsys.readouterr().err
 
 
-def test_kernel_log_is_quoted(driver: Driver, capsys: Capture, tree: Tree) -> None:
+def test_kernel_log_is_quoted(
+    driver: Driver, capsys: Capture, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail() -> None:
         with driver.kernel_log.open("a") as log:
             log.write("3,2,2,-;jailhouse: ordered shutdown failed!\n")
         raise device.DeviceError(errno.EPERM, "JAILHOUSE_DISABLE")
 
     tree.cell(3, "demo", "running/locked")
-    device.disable = fail
+    monkeypatch.setattr(device, "disable", fail)
     assert run("disable") == 1
     assert capsys.readouterr().err == (
         "JAILHOUSE_DISABLE: Operation not permitted\n"
         "  kernel: jailhouse: ordered shutdown failed!\n"
         '  hint: cell "demo" is running/locked\n'
     )
+
+
+def test_hypervisor_log_is_quoted(
+    driver: Driver, capsys: Capture, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(config: bytes) -> None:
+        log = 'Configuration of cell "old" refused: x\nActivating hypervisor\nCreated cell "a"\n'
+        log += 'Configuration of cell "demo" refused: irqchip 0: pin_base 8'
+        tree.write("console", log)
+        raise device.DeviceError(errno.EINVAL, "JAILHOUSE_CELL_CREATE")
+
+    tree.write("console", 'Configuration of cell "old" refused: x\nActivating hypervisor')
+    Path("demo.cell").write_bytes(make_cell().to_bytes())
+    monkeypatch.setattr(device, "create", fail)
+    assert run("cell", "create", "demo.cell") == 1
+    assert capsys.readouterr().err == (
+        "JAILHOUSE_CELL_CREATE: Invalid argument\n"
+        '  hypervisor: Configuration of cell "demo" refused: irqchip 0: pin_base 8\n'
+    )
+
+
+def test_log_of_a_failed_enable(
+    driver: Driver, capsys: Capture, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(config: bytes) -> None:
+        (Path("node")).write_text("Initializing\nConfiguration refused: too odd\n")
+        raise device.DeviceError(errno.EINVAL, "JAILHOUSE_ENABLE")
+
+    tree.write("console", "")
+    monkeypatch.setattr(device, "enable", fail)
+    monkeypatch.setattr(device, "DEVICE", "node")
+    Path("root.cell").write_bytes(make_system().to_bytes())
+    assert run("enable", "root.cell") == 1
+    assert "  hypervisor: Configuration refused: too odd\n" in capsys.readouterr().err
 
 
 def test_create_hints(driver: Driver, capsys: Capture) -> None:

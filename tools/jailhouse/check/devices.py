@@ -10,11 +10,14 @@ from jailhouse.cellfile.constants import (
     PCI_CAP_ID_MSI,
     PCI_CAP_ID_MSIX,
     PCI_EXT_CAP,
+    PCICAPS_WRITE,
     CacheType,
 )
 from jailhouse.check.base import Check, ConfigSet, Range, Result, error, warning
 
 _PCI_CONFIG_PORTS = Range(0xCF8, 0xD00)
+_PCI_HEADER = 0x40
+_PCI_CONFIG_SPACE = 0x1000
 _MAX_IVSHMEM_PEERS = 12
 _MAX_IVSHMEM_VECTORS = 16
 _MSIX_ENTRY = 16
@@ -93,8 +96,9 @@ def _msix(cell: CellConfig, name: str, device: PciDevice) -> Result:
     if vectors > 2048:
         yield error(f"{name}: {vectors} MSI-X vectors, at most 2048 exist", cell)
     if address == 0:
-        yield error(f"{name}: {vectors} MSI-X vectors, but msix_address is 0", cell)
-    elif address % 8:
+        yield warning(f"{name}: {vectors} MSI-X vectors, but msix_address is 0", cell)
+        return
+    if address % 8:
         yield error(f"{name}: msix_address {address:#x} is not 8-byte aligned", cell)
     elif address + size > 1 << 64:
         yield error(f"{name}: msix_address {address:#x} + {size:#x} overflows", cell)
@@ -161,13 +165,14 @@ def _pci_owners(configs: ConfigSet) -> Result:
 def _capabilities(configs: ConfigSet) -> Result:
     for cell in configs.cells:
         for index, cap in enumerate(cell.pci_caps):
-            limit = 0x1000 if cap.id & PCI_EXT_CAP or cap.start >= 0x100 else 0x100
-            if cap.start < 0x40 or cap.start + cap.len > limit:
-                yield error(
-                    f"PCI capability {index} (id {cap.id:#x}): {cap.start:#x} + {cap.len:#x} "
-                    f"is not inside 0x40-{limit - 1:#x}",
-                    cell,
-                )
+            name = f"PCI capability {index} (id {cap.id:#x}): {cap.start:#x} + {cap.len:#x}"
+            expected = Range(0x100, 0x1000) if cap.id & PCI_EXT_CAP else Range(0x40, 0x100)
+            if cap.start + cap.len > _PCI_CONFIG_SPACE:
+                yield error(f"{name} is beyond the configuration space", cell)
+            elif cap.start < _PCI_HEADER and cap.flags & PCICAPS_WRITE:
+                yield error(f"{name} makes the header writable", cell)
+            elif not expected.start <= cap.start <= cap.start + cap.len <= expected.end and cap.id:
+                yield warning(f"{name} is not inside {expected}", cell)
             if cap.flags & ~1:
                 yield warning(f"PCI capability {index}: unknown flags {cap.flags:#x}", cell)
 

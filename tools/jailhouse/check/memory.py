@@ -142,8 +142,11 @@ def _comm_regions(configs: ConfigSet) -> Result:
                 yield error(f"{name}: {region.virt_start:#x} is not page-aligned", cell)
             if region.phys_start:
                 yield warning(f"{name}: phys_start {region.phys_start:#x} is ignored", cell)
-        if len(found) > 1:
-            yield warning(f"{len(found)} communication regions", cell)
+        used = [str(index) for index, region in found if region.size]
+        if len(used) > 1:
+            yield error(
+                f"memory regions {', '.join(used)}: more than one communication region", cell
+            )
 
 
 def _root_identity(configs: ConfigSet) -> Result:

@@ -32,7 +32,8 @@ _HUGE_PAGE = 2 << 20
 _PORTS = 0x10000
 _INTERCEPTED_PORTS = (
     ("the PCI configuration ports", Range(0xCF8, 0xD00)),
-    ("the keyboard controller port", Range(0x64, 0x65)),
+    ("the keyboard controller", Range(0x60, 0x65)),
+    ("the POST code port", Range(0x80, 0x81)),
 )
 _UART_PORTS = 8
 
