@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from jailhouse.usage import COMMANDS
+
 from .conftest import REPOSITORY
 from .fakes import Tree
 
@@ -90,3 +92,19 @@ def test_main_module(tmp_path: Path) -> None:
         check=True,
     )
     assert run.stdout.startswith("Jailhouse management tool ")
+
+
+def test_completion_offers_commands_and_cells(tmp_path: Path) -> None:
+    script = (
+        f"source {TOOLS}/jailhouse.bash-completion; COMP_WORDS=(jailhouse cell s); "
+        'COMP_CWORD=2; _jailhouse; echo "${COMPREPLY[@]}"'
+    )
+    run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["start", "shutdown", "stats"]
+
+
+def test_manual_pages_name_every_command() -> None:
+    text = "".join(page.read_text() for page in (TOOLS / "man").glob("*.8"))
+    for command in COMMANDS:
+        if "not implemented" not in COMMANDS[command][1]:
+            assert command.split()[-1] in text
