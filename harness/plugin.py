@@ -4,8 +4,8 @@
 Stages, each built on the one before::
 
     target      a parameter: every target that this host can run, or --target
-    linux       a booted Linux, module loaded, hypervisor off; shared by tests
-                as long as it stays healthy, replaced when a test broke it
+    linux       a booted Linux, hypervisor off; shared by tests as long as it
+                stays healthy, replaced when a test broke it
     jailhouse   the verbs on it, hypervisor enabled with the target's root
                 configuration; disabled afterwards
     cells       makes cells that are gone when the test ends
@@ -350,7 +350,6 @@ class Shared:
         tell(linux)
         try:
             linux.wait_booted()
-            Jailhouse(linux).load_module()
             linux.check_health()
             linux.mark()
         except BaseException:
@@ -413,7 +412,7 @@ def repeats(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
 
 @pytest.fixture
 def linux(request: pytest.FixtureRequest, target: Target, folder: TestFolder) -> Iterator[Linux]:
-    """A booted Linux, module loaded, hypervisor off. Shared while healthy.
+    """A booted Linux, hypervisor off, the module loaded or not. Shared while healthy.
 
     The root cell must be alive and its console clean when the test ends.
     """
@@ -436,6 +435,7 @@ def linux(request: pytest.FixtureRequest, target: Target, folder: TestFolder) ->
 def jailhouse(linux: Linux, target: Target) -> Iterator[Jailhouse]:
     """The verbs on a Linux whose hypervisor is enabled; disabled afterwards."""
     verbs = Jailhouse(linux)
+    verbs.load_module()
     verbs.enable(target.root_config)
     yield verbs
     if linux.machine.alive:

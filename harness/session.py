@@ -122,8 +122,7 @@ def power_off(linux: Linux, timeout: float = 20.0) -> None:
 
 
 def restored(jailhouse: Jailhouse) -> None:
-    """Bring a guest back to the linux stage: no cell, hypervisor off, module loaded."""
-    jailhouse.load_module()
+    """Bring a guest back to the linux stage: no cell, hypervisor off."""
     if jailhouse.enabled:
         jailhouse.destroy_all()
         jailhouse.disable()

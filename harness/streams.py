@@ -33,6 +33,10 @@ else:  # generic only for type checkers
 
 #: Bytes kept in memory of one stream; files keep everything.
 KEEP = 64 << 20
+#: Longest match of `Stream.expect()`.
+WINDOW = 16 << 10
+#: Seconds between two looks at the sockets: emulators write byte by byte.
+PAUSE = 0.001
 
 
 class Stream:
@@ -140,15 +144,19 @@ class Stream:
         """The first match of `pattern` at or after offset `since`.
 
         Raises DeadlineExpired after `timeout` seconds, ChannelClosed when the
-        port is gone and nothing matched. Line ends are LF.
+        port is gone and nothing matched. Line ends are LF; a match is at most
+        WINDOW bytes long.
         """
         compiled = re.compile(pattern, flags)
         deadline = Deadline.after(timeout)
+        start = since
         while True:
             seen = self.end
-            found = compiled.search(self.text(since))
+            found = compiled.search(self.text(start))
             if found is not None:
                 return found
+            # What was searched once is not searched again, but for a match cut in two.
+            start = max(start, seen - WINDOW)
             if self._closed and seen == self.end:
                 raise ChannelClosed(f"{self.name} closed before {pattern!r}:\n{self.tail()}")
             if deadline.expired:
@@ -259,7 +267,7 @@ class Drain:
     def _run(self) -> None:
         try:
             while self._turn():
-                pass
+                time.sleep(PAUSE)
         finally:
             self._give_back()
 

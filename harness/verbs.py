@@ -73,7 +73,16 @@ class Jailhouse:
 
     def load_module(self) -> None:
         """Load the driver if it is not loaded."""
-        self.linux.succeed("lsmod | grep -q '^jailhouse ' || modprobe jailhouse")
+        self.linux.succeed(f"lsmod | grep -q '^jailhouse ' || insmod {self.module}")
+
+    @property
+    def module(self) -> str:
+        """Path of the driver in the guest."""
+        return f"/lib/modules/{self.linux.release}/updates/jailhouse.ko"
+
+    @property
+    def module_loaded(self) -> bool:
+        return self.linux.run("grep -q '^jailhouse ' /proc/modules").ok
 
     def unload_module(self) -> None:
         self.linux.succeed("rmmod jailhouse")

@@ -49,5 +49,5 @@ def test_damaged_frames_cost_only_themselves() -> None:
 def test_pack() -> None:
     assert unpack(pack({"id": 1, "op": "ä"}, b"\0\xff")) == ({"id": 1, "op": "ä"}, b"\0\xff")
     for bad in (b"", b"\4\0\0\0[1]x", b"\2\0\0\0[]"):
-        with pytest.raises(ValueError, match="payload|object|JSON|Extra|Expecting"):
+        with pytest.raises(ValueError, match=r"payload|object|Extra|Expecting"):
             unpack(bad)

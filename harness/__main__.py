@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`python -m harness COMMAND`: demo, shell, bench, soak, targets."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+
+from harness import deadlines
+from harness.errors import Verdict
+from harness.progress import fail
+from harness.provision import DEFAULT_KERNEL, KERNEL_SUITES, ProvisionError
+from harness.targets import TARGETS, Target, report
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="python -m harness", description="Run the hypervisor.")
+    commands = made.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="boot Linux, run apic-demo in a cell, show its jitter")
+    demo.add_argument("--ticks", type=int, default=20)
+    shell = commands.add_parser("shell", help="boot Linux and open its console")
+    shell.add_argument("--enable", action="store_true", help="enable the hypervisor first")
+    bench = commands.add_parser("bench", help="measure the steps and the exits per tick")
+    bench.add_argument("--rounds", type=int, default=3)
+    soak = commands.add_parser("soak", help="repeat the system tests, record every run")
+    soak.add_argument("-N", type=int, default=10, dest="runs")
+    soak.add_argument("tests", nargs="*", help="default: all system tests")
+    for command in (demo, shell, bench, soak):
+        command.add_argument("--target", choices=list(TARGETS), default="amd-tcg")
+        command.add_argument("--kernel", choices=list(KERNEL_SUITES), default=DEFAULT_KERNEL)
+        if command is not soak:
+            command.add_argument("--clock", choices=["wall", "icount"], default="wall")
+    commands.add_parser("targets", help="what this host can run, and why")
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit code."""
+    options = parser().parse_args(arguments)
+    if options.command == "targets":
+        print(report())
+        return 0
+    # A terminated command gives its machine back as an interrupted one does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    deadlines.calibrate()
+    try:
+        return _run(options)
+    except (Verdict, ProvisionError) as error:
+        fail(f"{type(error).__name__}: {error}")
+        return 1
+    except KeyboardInterrupt:
+        fail("interrupted")
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Imported here: `targets` works without the emulator's libraries.
+    from harness.bench import bench  # noqa: PLC0415
+    from harness.demo import demo, shell  # noqa: PLC0415
+    from harness.soak import soak  # noqa: PLC0415
+
+    if options.command == "soak":
+        return soak(options.target, options.kernel, options.runs, options.tests)
+    target: Target = TARGETS[options.target]
+    if options.clock == "icount":
+        target = target.counted()
+    if options.command == "shell":
+        return shell(target, options.kernel, options.enable)
+    if options.command == "bench":
+        return bench(target, options.kernel, options.rounds)
+    return demo(target, options.kernel, options.ticks)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

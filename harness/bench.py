@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`python -m harness bench`: how long the steps take, exits per apic-demo tick."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+
+from harness import artifacts, results
+from harness.progress import Progress
+from harness.scenario import Measures, Scenario
+from harness.session import Lab, Variant, power_off, shut
+from harness.targets import Target
+from harness.verbs import Jailhouse
+
+STEPS = ("start to prompt", "enable", "create, load, start", "shutdown", "destroy", "disable")
+
+
+def bench(target: Target, kernel: str, rounds: int) -> int:
+    """Run the scenario some times and print the median of every step."""
+    progress = Progress()
+    run = results.new_run("bench")
+    built = artifacts.build(kernel, progress)
+    lab = Lab(target, lambda _: built, run, progress=progress)
+    measures = []
+    for number in range(rounds):
+        progress(f"round {number + 1} of {rounds}")
+        measures.append(_round(lab, target, kernel, progress))
+    _print(measures)
+    record = {
+        "commit": results.commit(),
+        "target": target.name,
+        "seconds": {step: [found.seconds[step] for found in measures] for step in STEPS},
+        "exits_per_tick": [found.exits_per_tick for found in measures],
+    }
+    (run / "bench.json").write_text(json.dumps(record, indent=1) + "\n")
+    print(f"\nevery value: {run / 'bench.json'}")
+    return 0
+
+
+def _round(lab: Lab, target: Target, kernel: str, progress: Progress) -> Measures:
+    linux = lab.machine(Variant(kernel=kernel))
+    try:
+        linux.root_console.expect(r"# ", 120)
+        prompt = time.monotonic() - linux.machine.started
+        linux.wait_booted()
+        linux.mark()
+        measures = Scenario(Jailhouse(linux), target.root_config, progress).run(50)
+        measures.seconds["start to prompt"] = prompt
+        power_off(linux)
+        return measures
+    finally:
+        shut(linux)
+
+
+def _print(measures: list[Measures]) -> None:
+    print(f"\n{'step':<24}{'median':>10}{'min':>10}{'max':>10}")
+    for step in STEPS:
+        values = [found.seconds[step] for found in measures]
+        low, middle, high = min(values), statistics.median(values), max(values)
+        print(f"{step:<24}{middle:>8.3f} s{low:>8.3f} s{high:>8.3f} s")
+    print(f"\n{'exits per tick':<24}{'median':>10}")
+    for name in measures[0].exits_per_tick:
+        value = statistics.median(found.exits_per_tick[name] for found in measures)
+        print(f"{name:<24}{value:>10.2f}")
+    last = measures[-1]
+    print(f"\npages after enable: {last.pools_enabled}")
+    print(f"with apic-demo's cell: {last.pools_with_cell}")
+    print(f"jitter of the last round: {last.jitter.summary()}")

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Both command channels against one suite; consoles that nobody reads; verdicts."""
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.errors import (
+    CommandTimeout,
+    DeadlineExpired,
+    EmulatorDied,
+    NetworkLost,
+    RootCellDead,
+)
+from harness.guest import Channel
+from harness.guest.linux import Linux
+from harness.machine import Role
+from harness.streams import Stream
+from harness.verbs import Jailhouse
+
+BINARY = bytes(range(256)) * 17
+
+
+@pytest.fixture(params=["serial", "ssh"])
+def channel(request: pytest.FixtureRequest, linux: Linux) -> Channel:
+    return linux.serial if request.param == "serial" else linux.ssh
+
+
+class TestConformance:
+    """What every channel promises."""
+
+    @pytest.mark.parametrize("status", [0, 1, 3, 127, 255])
+    def test_exit_status(self, channel: Channel, status: int) -> None:
+        assert channel.run(f"exit {status}").status == status
+
+    def test_death_by_signal(self, channel: Channel) -> None:
+        assert channel.run("kill -9 $$").status == 128 + signal.SIGKILL
+
+    def test_output_and_errors_are_apart(self, channel: Channel) -> None:
+        result = channel.run("echo out; echo err >&2; echo more")
+        assert (result.stdout, result.stderr) == (b"out\nmore\n", b"err\n")
+        assert result.output == "out\nmore\nerr\n"
+
+    def test_no_output(self, channel: Channel) -> None:
+        result = channel.run("true")
+        assert (result.stdout, result.stderr) == (b"", b"")
+
+    def test_arguments_are_not_interpreted(self, channel: Channel) -> None:
+        words = ["a b", "$HOME", "'", '"', "*", "\\", ";", "é"]
+        assert channel.run(["printf", "%s\n", *words]).output.splitlines() == words
+
+    def test_binary_output(self, channel: Channel) -> None:
+        channel.put(BINARY, "/tmp/binary")
+        assert channel.run("cat /tmp/binary").stdout == BINARY
+
+    def test_binary_input(self, channel: Channel) -> None:
+        assert channel.run("cat", stdin=BINARY).stdout == BINARY
+
+    def test_large_output(self, channel: Channel) -> None:
+        result = channel.run("seq 100000; seq 1000 >&2", timeout=60)
+        assert result.stdout.split() == [b"%d" % number for number in range(1, 100001)]
+        assert len(result.stderr.split()) == 1000
+
+    @pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, 200_000])
+    def test_files(self, channel: Channel, size: int) -> None:
+        data = os.urandom(size)
+        channel.put(data, "/tmp/deep/er/file", mode=0o640)
+        assert channel.get("/tmp/deep/er/file") == data
+        assert channel.run("stat -c %a /tmp/deep/er/file").output == "640\n"
+        assert channel.run("ls /tmp/deep/er").output == "file\n"
+
+    def test_a_path_of_the_host(self, channel: Channel, tmp_path: Path) -> None:
+        (tmp_path / "x").write_bytes(b"content")
+        channel.put(tmp_path / "x", "/tmp/with space")
+        assert channel.get("/tmp/with space") == b"content"
+
+    def test_a_command_that_hangs(self, channel: Channel) -> None:
+        began = time.monotonic()
+        with pytest.raises(CommandTimeout, match="before"):
+            channel.run("echo before; sleep 987 & sleep 987", timeout=1.0)
+        assert time.monotonic() - began < 15
+        # The channel works, and nothing of the command is left.
+        assert channel.run("echo after").output == "after\n"
+        for _ in range(20):
+            if channel.run("ps | grep 'sleep 98[7]'").output == "":
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the hanging command is still there")
+
+    def test_a_command_that_ignores_signals(self, channel: Channel) -> None:
+        with pytest.raises(CommandTimeout):
+            channel.run("trap '' TERM INT HUP; while :; do sleep 0.1; done", timeout=1.0)
+        assert channel.run("echo after").output == "after\n"
+
+    def test_background_does_not_hold_the_answer(self, channel: Channel) -> None:
+        began = time.monotonic()
+        assert channel.run("sleep 5 & echo started").output == "started\n"
+        assert time.monotonic() - began < 4
+
+    def test_concurrent_use_is_serialised(self, channel: Channel) -> None:
+        answers: dict[int, str] = {}
+
+        def use(number: int) -> None:
+            answers[number] = channel.run(f"sleep 0.1; echo {number}").output
+
+        threads = [threading.Thread(target=use, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert answers == {number: f"{number}\n" for number in range(4)}
+
+    def test_duration(self, channel: Channel) -> None:
+        assert 0.2 <= channel.run("sleep 0.2").duration < 5
+
+
+def test_channels_agree(linux: Linux) -> None:
+    for command in ("uname -a", "cat /proc/cmdline", "ls /usr/bin"):
+        assert linux.run(command).output == linux.ssh_run(command).output
+
+
+def test_noise_on_the_command_channel(linux: Linux) -> None:
+    """The agent finds the next request after garbage and half frames."""
+    stream = linux.machine.stream(Role.COMMAND_CHANNEL)
+    for noise in (b"\n\nhello\n", b"\xf5JH\xa7", bytes(range(256)), b"\x03\x04\x1a\x11\x13"):
+        stream.send(noise)
+        assert linux.run("echo still here").output == "still here\n"
+
+
+def test_root_console_is_a_shell(linux: Linux) -> None:
+    """The console works with pexpect, though tests never depend on it."""
+    console = linux.root_console.spawn(timeout=20)
+    console.sendline("echo $((6 * 7)) on $(tty)")
+    console.expect(rb"42 on /dev/ttyS1")
+
+
+MEGABYTES = 10
+#: Lines of 64 bytes whose numbers tell what was lost.
+WRITER = f"""
+import sys, os
+tty = os.open(sys.argv[1], os.O_WRONLY | os.O_NOCTTY)
+import termios
+mode = termios.tcgetattr(tty)
+mode[1] = 0
+mode[3] = 0
+termios.tcsetattr(tty, termios.TCSANOW, mode)
+for block in range({MEGABYTES * 16}):
+    data = b"".join(b"%062d\\r\\n" % (block * 1024 + n) for n in range(1024))
+    while data:
+        data = data[os.write(tty, data):]
+termios.tcdrain(tty)
+"""
+
+
+def numbers(text: bytes) -> list[int]:
+    return [int(line) for line in re.findall(rb"^(\d{62})\r?$", text, re.MULTILINE)]
+
+
+@pytest.mark.slow
+def test_unread_output_of_each_uart(linux: Linux, folder) -> None:  # type: ignore[no-untyped-def]
+    """10 MB on each UART, all at once, read by nobody: nothing lost, nobody blocked."""
+    linux.put(WRITER.encode(), "/tmp/writer.py")
+    ports = [
+        port for port in linux.machine.spec.serials if Role.COMMAND_CHANNEL not in port.roles
+    ]
+    marks = {port.name: linux.machine.streams[port.name].end for port in ports}
+    for port in ports:
+        linux.succeed(
+            f"(python3 -sS /tmp/writer.py /dev/{port.tty}; echo $? > /tmp/{port.tty}.status)"
+            " > /dev/null 2>&1 &"
+        )
+    # Meanwhile 10 MB go through the command channel too.
+    part = linux.run(f"head -c {MEGABYTES << 20} /dev/zero", timeout=240)
+    assert part.stdout == bytes(MEGABYTES << 20)
+    expected = list(range(MEGABYTES * 16 * 1024))
+    for port in ports:
+        stream: Stream = linux.machine.streams[port.name]
+        stream.expect(rf"^{expected[-1]:062d}$", 240, since=marks[port.name])
+        assert numbers(stream.since(marks[port.name])) == expected, port.name
+        assert numbers((folder.path / f"{port.name}.log").read_bytes()) == expected, port.name
+    assert linux.succeed("cat /tmp/ttyS?.status") == "0\n" * len(ports)
+
+
+def test_network_lost(linux: Linux) -> None:
+    """The cable is out: serial answers, so it is the network."""
+    assert linux.ssh_run("true").ok
+    linux.machine.set_link(False)
+    try:
+        with pytest.raises(NetworkLost, match="answers on serial"):
+            linux.ssh_run("true", timeout=2)
+    finally:
+        linux.machine.set_link(True)
+    assert linux.ssh_run("echo back").output == "back\n"
+
+
+def test_network_lost_while_enabled(jailhouse: Jailhouse) -> None:
+    test_network_lost(jailhouse.linux)
+    assert jailhouse.state(0) == "running"
+
+
+def test_root_cell_dead(fresh_linux: Callable[..., Linux]) -> None:
+    """No CPU runs: neither channel answers, and the report names the state."""
+    linux = fresh_linux()
+    assert linux.ssh_run("true").ok
+    linux.machine.pause()
+    with pytest.raises(RootCellDead, match="run state: paused"):
+        linux.ssh_run("true", timeout=2)
+    linux.machine.resume()
+    assert linux.run("true").ok
+
+
+def test_a_killed_emulator_is_reported_as_such(fresh_linux: Callable[..., Linux]) -> None:
+    linux = fresh_linux()
+    os.kill(linux.machine.pid, signal.SIGKILL)
+    with pytest.raises(EmulatorDied, match="killed by signal 9"):
+        linux.run("true", timeout=5)
+
+
+def test_an_expired_wait_names_the_state(linux: Linux) -> None:
+    with pytest.raises(DeadlineExpired) as raised:
+        linux.run("echo said this; sleep 100", timeout=0.5)
+    text = str(raised.value)
+    assert "run state: running" in text
+    assert "CPU 3: RIP" in text
+    assert "last lines of root-console" in text
+    assert "said this" in text
+
+
+def test_machine_control(fresh_linux: Callable[..., Linux]) -> None:
+    """Pause, resume, memory, registers, NMI."""
+    linux = fresh_linux()
+    machine = linux.machine
+    before = float(linux.succeed("cat /proc/uptime").split()[0])
+    machine.pause()
+    assert machine.run_state == "paused"
+    time.sleep(1.5)
+    machine.resume()
+    after = float(linux.succeed("cat /proc/uptime").split()[0])
+    assert after - before < 1.5, "guest time went on while paused"
+    assert machine.registers().count("CPU#") == machine.spec.cpus
+    bios = linux.succeed("dd if=/dev/mem bs=4096 skip=240 count=1 2>/dev/null | sha256sum")
+    assert len(bios.split()[0]) == 64
+    assert machine.read_memory(0xF0000, 16) != bytes(16)
+    machine.nmi()
+    assert linux.run("dmesg | grep -i nmi").ok
+
+
+def test_nothing_is_left_of_a_machine(fresh_linux: Callable[..., Linux]) -> None:
+    linux = fresh_linux()
+    pid, argv = linux.machine.pid, linux.machine.argv
+    sockets = [Path(found) for found in re.findall(r"path=([^,]+),", " ".join(argv))]
+    assert len(sockets) == 5
+    linux.close()
+    linux.machine.stop()
+    assert not Path(f"/proc/{pid}").exists()
+    assert not any(path.exists() or path.parent.exists() for path in sockets)
+
+
+def test_boot_time(linux: Linux) -> None:
+    """The agent answers within some milliseconds: what tests cost is not the channel."""
+    times = sorted(linux.serial.ping() for _ in range(20))
+    assert times[10] < 0.1
+
+
