@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* 8250 by ports or memory (abi.md 1.12). Other types: log page only, with one line. */
 #include <core/cell.h>
+#include <core/cpu.h>
 #include <core/paging.h>
 #include <core/printk.h>
 #include <core/uart.h>
@@ -15,8 +16,11 @@
 #define UART_LSR	5
 #define   LSR_TX_EMPTY	0x20
 
-/* A character takes 87 us at 115200 baud, a poll at least 0.1 us. */
-#define TX_WAIT_TURNS	100000
+/*
+ * A character takes 87 us at 115200 baud; an emulator whose reader is starved
+ * takes much longer, and its text is wanted all the same.
+ */
+#define TX_WAIT_MS	2000
 
 static struct {
 	enum { UART_OFF, UART_PORTS, UART_BYTES, UART_WORDS } access;
@@ -60,12 +64,13 @@ static u8 uart_read(unsigned int reg)
 
 void uart_putc(char c)
 {
-	unsigned int turns = uart.stuck ? 1 : TX_WAIT_TURNS;
+	u64 end;
 
 	if (uart.access == UART_OFF)
 		return;
+	end = ticks_from_now(uart.stuck ? 0 : TX_WAIT_MS);
 	while (!(uart_read(UART_LSR) & LSR_TX_EMPTY)) {
-		if (--turns == 0) {
+		if ((s64)(arch_ticks() - end) > 0) {
 			uart.stuck = true;
 			return;
 		}
