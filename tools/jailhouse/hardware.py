@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import enum
 import os
-import platform
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -78,7 +77,7 @@ class Machine:
     def this(cls) -> Machine:
         tables = Path("/sys/firmware/acpi/tables")
         return cls(
-            platform.machine(),
+            os.uname().machine,
             Path("/proc/cpuinfo").read_text(),
             read_msr,
             tuple(name for name in ("DMAR", "IVRS") if (tables / name).exists()),
