@@ -46,8 +46,7 @@ static void log_copy(struct log *log, const char *ring, u32 tail)
 /* The writer raises busy, moves tail, drops busy, with barriers between. */
 static void log_read(struct log *log)
 {
-	const struct jailhouse_virt_console *page =
-		(void *)hypervisor_mem + hypervisor_mem->console_page;
+	const struct jailhouse_virt_console *page = hypervisor_log;
 	unsigned int attempts = 1000000;
 	u32 tail;
 

@@ -12,14 +12,17 @@
  */
 static int check_cpus_return(void)
 {
+	const struct cpumask *good;
 	struct cell *cell;
+	unsigned int cpu;
 
 	list_for_each_entry(cell, &cells, entry) {
-		const struct cpumask *good = cell == root_cell ? cpu_online_mask : &cell->offlined;
-
-		if (!cpumask_subset(&cell->cpus, good)) {
-			pr_err("cannot disable: CPUs %*pbl of cell \"%s\" were taken offline\n",
-			       cpumask_pr_args(&cell->cpus), cell->name);
+		good = cell == root_cell ? cpu_online_mask : &cell->offlined;
+		for_each_cpu(cpu, &cell->cpus) {
+			if (cpumask_test_cpu(cpu, good))
+				continue;
+			pr_err("cannot disable: CPU %u of cell \"%s\" was taken offline\n",
+			       cpu, cell->name);
 			return -EBUSY;
 		}
 	}

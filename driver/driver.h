@@ -58,8 +58,14 @@ extern bool jailhouse_enabled;
 extern struct cell *root_cell;
 extern struct list_head cells;
 
-/* The hypervisor's memory; valid while hypervisor_mem is not NULL. */
+/*
+ * The hypervisor's memory; valid while hypervisor_mem is not NULL. While it is
+ * enabled Linux reads zeroes there, except for the log page: what is needed
+ * then was taken out of the header before.
+ */
 extern struct jailhouse_image_header *hypervisor_mem;
+extern const struct jailhouse_virt_console *hypervisor_log;
+extern size_t hypervisor_core_size;
 extern struct resource *hypervisor_resource;
 
 /* The device node; what firmware is loaded for. */

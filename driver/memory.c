@@ -9,6 +9,8 @@
 #include <linux/sizes.h>
 
 struct jailhouse_image_header *hypervisor_mem;
+const struct jailhouse_virt_console *hypervisor_log;
+size_t hypervisor_core_size;
 struct resource *hypervisor_resource;
 
 static int report_image(const char *name, enum image_verdict verdict)
@@ -92,6 +94,9 @@ static void region_fill(const struct jailhouse_memory *region, const struct firm
 	hypervisor_mem->region_size = region->size;
 	hypervisor_mem->config_size = config_size;
 	hypervisor_mem->linux_virt = (unsigned long)mem;
+
+	hypervisor_log = mem + hypervisor_mem->console_page;
+	hypervisor_core_size = hypervisor_mem->core_size;
 }
 
 static int load_image(const char *name, const struct firmware *image,

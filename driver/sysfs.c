@@ -346,7 +346,7 @@ static bool core_present;
 void core_file_add(void)
 {
 	sysfs_bin_attr_init(&core_attr);
-	core_attr.size = hypervisor_mem->core_size;
+	core_attr.size = hypervisor_core_size;
 	core_present = sysfs_create_bin_file(&root_device->kobj, &core_attr) == 0;
 }
 

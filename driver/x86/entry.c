@@ -30,8 +30,8 @@
 static u64 **tables;
 static unsigned int num_tables;
 static u64 *root_table;
-static u64 entry_address, percpu_address;
-static struct jailhouse_image_header *image;
+static u64 entry_address, percpu_address, percpu_size;
+static void *percpu_mapping;
 
 static u64 *table_alloc(void)
 {
@@ -125,9 +125,10 @@ int arch_prepare_entry(struct jailhouse_image_header *header, u64 phys, u64 size
 		return err;
 	}
 
-	image = header;
 	entry_address = header->link_address + header->entry;
 	percpu_address = header->link_address + header->core_size;
+	percpu_mapping = (void *)header + header->core_size;
+	percpu_size = header->percpu_size;
 	return 0;
 }
 
@@ -142,9 +143,8 @@ void arch_finish_entry(void)
 
 int arch_enter(unsigned int cpu)
 {
-	u64 offset = cpu * image->percpu_size;
+	u64 offset = cpu * percpu_size;
 
-	return jailhouse_stub_enter((void *)image + image->core_size + offset,
-				    virt_to_phys(root_table), entry_address, cpu,
-				    percpu_address + offset);
+	return jailhouse_stub_enter(percpu_mapping + offset, virt_to_phys(root_table),
+				    entry_address, cpu, percpu_address + offset);
 }
