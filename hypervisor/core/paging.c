@@ -81,7 +81,10 @@ static u64 entry_last(const struct page_format *format, unsigned int level, u64 
 
 /* --- Counting --------------------------------------------------------------- */
 
-/* Tables to add below `table` (NULL: it does not exist yet) for [virt, last]. */
+/*
+ * Tables to add below `table` for [virt, last].  NULL: it will come from a split,
+ * and when that is for unmapping, then of a leaf, so all its entries are valid.
+ */
 static unsigned long need_tables(const struct change *c, const u64 *table,
 				 unsigned int level, u64 virt, u64 last)
 {
@@ -97,7 +100,7 @@ static unsigned long need_tables(const struct change *c, const u64 *table,
 		} else if (table && is_table(c->format, entry, level)) {
 			count += need_tables(c, next_table(c->format, entry, level),
 					     level + 1, virt, end);
-		} else if (c->map || (table && c->format->valid(entry, level))) {
+		} else if (c->map || !table || c->format->valid(entry, level)) {
 			count += 1 + need_tables(c, NULL, level + 1, virt, end);
 		}
 		if (end == last)
