@@ -164,7 +164,7 @@ enum pci_verdict pci_msi_read(struct pci_device *device, u16 dword, u32 *value)
 
 enum pci_verdict pci_msi_write(struct pci_device *device, u16 dword, u32 value, u32 mask)
 {
-	struct pci_msi *msi = &device->msi;
+	struct pci_msi *msi = &device->msi, old = *msi;
 	u32 *shadow;
 
 	if (!msi->cap)
@@ -179,5 +179,8 @@ enum pci_verdict pci_msi_write(struct pci_device *device, u16 dword, u32 value, 
 	/* Not enabled and not becoming so: the hardware needs no message. */
 	if (shadow && !(msi->control & MSI_ENABLE))
 		return PCI_DONE;
-	return program(device) ? PCI_DONE : PCI_FATAL;
+	if (program(device))
+		return PCI_DONE;
+	*msi = old;	/* a refused write has no effect */
+	return PCI_FATAL;
 }

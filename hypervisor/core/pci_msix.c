@@ -98,9 +98,15 @@ static void refuse_access(const struct pci_device *device, const struct mmio_acc
 static bool write_table(struct pci_device *device, const struct mmio_access *access)
 {
 	unsigned int n = access->address / MSIX_VECTOR_SIZE;
+	u32 *shadow = &device->msix.shadow[n].reg[access->address / 4 % 4];
+	u32 old = *shadow;
 
-	device->msix.shadow[n].reg[access->address / 4 % 4] = (u32)access->value;
-	return program(device, n);
+	*shadow = (u32)access->value;
+	if (program(device, n))
+		return true;
+	*shadow = old;	/* a refused write has no effect */
+	program(device, n);
+	return false;
 }
 
 static bool access_table(struct pci_device *device, struct mmio_access *access)
@@ -237,13 +243,16 @@ void pci_msix_restore(struct pci_device *device)
 enum pci_verdict pci_msix_write(struct pci_device *device, u16 dword, u32 value, u32 mask)
 {
 	struct pci_msix *msix = &device->msix;
+	u16 old = msix->control;
 
 	if (!msix->cap || dword != msix->cap)
 		return PCI_PASS;	/* table and pending-bit offsets are read-only */
 	msix->control = merge_bits(msix->control, value >> 16,
 				   mask >> 16 & (MSIX_ENABLE | MSIX_MASK_ALL));
 	/* Vectors first: nothing unchecked may leave once the function is enabled. */
-	if (!program_all(device))
-		return PCI_FATAL;
-	return PCI_PASS;
+	if (program_all(device))
+		return PCI_PASS;
+	msix->control = old;
+	program_all(device);
+	return PCI_FATAL;
 }

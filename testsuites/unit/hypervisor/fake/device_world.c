@@ -328,6 +328,12 @@ int world_mmio(unsigned int n, u64 address, unsigned int size, bool is_write, u6
 	return result;
 }
 
+const u8 *world_bitmap(unsigned int n);
+const u8 *world_bitmap(unsigned int n)
+{
+	return cell_number(n)->arch.io_bitmap;
+}
+
 /* As the hardware would: direct unless a bit of the bitmap traps it. 2: direct. */
 int world_pio(unsigned int n, u16 port, unsigned int size, bool in, bool rep, u64 *rax);
 int world_pio(unsigned int n, u16 port, unsigned int size, bool in, bool rep, u64 *rax)
