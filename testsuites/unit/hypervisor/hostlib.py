@@ -27,6 +27,7 @@ A test asks for what it needs::
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -66,6 +67,17 @@ def cache_dir() -> Path:
     return path
 
 
+def clean_env() -> dict[str, str]:
+    """For other programs: without the sanitizer."""
+    return {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+
+
+@functools.cache
+def _compiler_version() -> str:
+    command = [CC, "-dumpfullversion"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=clean_env()).stdout
+
+
 def _source(name: str) -> Path:
     for base in (REPO, HERE / "fake"):
         if (base / name).is_file():
@@ -103,8 +115,7 @@ def _digest(parts: Iterable[str]) -> str:
 
 
 def _compile(sources: Sequence[Path], checks: str, defines: Sequence[str]) -> Path:
-    version = subprocess.run([CC, "-dumpfullversion"], capture_output=True, text=True, check=True).stdout
-    target = cache_dir() / f"{_digest([version, *CFLAGS, *map(str, sources), checks, *defines])}.so"
+    target = cache_dir() / f"{_digest([_compiler_version(), *CFLAGS, *map(str, sources), checks, *defines])}.so"
     if target.exists():
         return target
     with tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
@@ -115,8 +126,7 @@ def _compile(sources: Sequence[Path], checks: str, defines: Sequence[str]) -> Pa
             CC, *CFLAGS, *(f"-D{d}" for d in defines), *(f"-I{d}" for d in INCLUDES),
             *map(str, sources), str(check_file), "-o", str(out),
         ]
-        env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
-        done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, env=clean_env(), check=False)
         if done.returncode:
             raise AssertionError(f"does not compile for the host:\n{done.stderr}")
         os.replace(out, target)
