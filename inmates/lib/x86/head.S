@@ -18,6 +18,35 @@
 	.code16
 	.globl reset_entry
 reset_entry:
+	/* What the CPU came with, for who wants to know: struct boot_state */
+	movl	%eax, %cs:boot_state
+	movl	%ecx, %cs:boot_state + 4
+	movl	%edx, %cs:boot_state + 8
+	movl	%ebx, %cs:boot_state + 12
+	movl	%esp, %cs:boot_state + 16
+	movl	%ebp, %cs:boot_state + 20
+	movl	%esi, %cs:boot_state + 24
+	movl	%edi, %cs:boot_state + 28
+	movw	%cs, %cs:boot_state + 32
+	movw	%ds, %cs:boot_state + 34
+	movw	%es, %cs:boot_state + 36
+	movw	%fs, %cs:boot_state + 38
+	movw	%gs, %cs:boot_state + 40
+	movw	%ss, %cs:boot_state + 42
+	movl	%cr0, %eax
+	movl	%eax, %cs:boot_state + 44
+	movl	%cr3, %eax
+	movl	%eax, %cs:boot_state + 48
+	movl	%cr4, %eax
+	movl	%eax, %cs:boot_state + 52
+	sgdtl	%cs:boot_state + 56
+	sidtl	%cs:boot_state + 62
+	xorw	%ax, %ax
+	movw	%ax, %ss
+	movl	$boot_stack_real, %esp
+	pushfl
+	popl	%cs:boot_state + 68
+
 	cli
 	xorw	%ax, %ax
 	movw	%ax, %ds
@@ -117,6 +146,14 @@ enable_paging:
 
 	.code64
 long_entry:
+	movq	%r8, boot_state + 72
+	movq	%r9, boot_state + 80
+	movq	%r10, boot_state + 88
+	movq	%r11, boot_state + 96
+	movq	%r12, boot_state + 104
+	movq	%r13, boot_state + 112
+	movq	%r14, boot_state + 120
+	movq	%r15, boot_state + 128
 	cmpq	$0, smp_entry
 	jne	secondary_entry
 	movq	$boot_stack_top, %rsp
@@ -188,6 +225,12 @@ boot_number:
 	.long	0
 smp_slots:
 	.fill	SMP_MAX_CPUS_ASM, 8, 0
+	.globl	boot_state
+boot_state:
+	.fill	136, 1, 0
+	/* For PUSHF, by all CPUs at once: what they push is the same. */
+	.fill	8, 1, 0
+boot_stack_real:
 
 	.bss
 	.balign	4096

@@ -59,6 +59,13 @@ void trap_init(void)
 	trap_load();
 }
 
+#ifdef __x86_64__
+void trap_set_ist(unsigned int vector, unsigned int ist)
+{
+	idt[vector].ist = ist;
+}
+#endif
+
 void trap_set_handler(unsigned int vector, trap_handler handler)
 {
 	handlers[vector] = handler;
@@ -82,6 +89,11 @@ void trap_unwind(struct trap_frame *frame)
 	};
 	/* Finds its stack itself: a 32-bit IRET keeps the current one. */
 	frame->rip = (unsigned long)trap_landing;
+	frame->cs = SEG_CODE;
+	frame->rflags &= ~(X86_RFLAGS_TF | X86_RFLAGS_AC);
+#ifdef __x86_64__
+	frame->ss = SEG_DATA;
+#endif
 }
 
 void trap_dispatch(struct trap_frame *frame)

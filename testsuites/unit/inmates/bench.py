@@ -50,12 +50,17 @@ def build_shim(out: Path) -> Path:
     return image
 
 
-def comm_region(cpus: int, *, revision: int = 2, signature: bytes = b"JHCOMM", pm_timer: int = 0x608) -> bytes:
-    """The page a cell finds at 1 MiB (abi.md 4.1)."""
+def comm_region(cpus: int, *, starts: int = 0, revision: int = 2, signature: bytes = b"JHCOMM", pm_timer: int = 0x608) -> bytes:
+    """The page a cell finds at 1 MiB (abi.md 4.1).
+
+    With ``starts`` one more CPU, the first, is management and starts the cell that many times (shim.S).
+    """
     console = struct.pack("<QIHHIIQ", 0x3F8, 0, CONSOLE_8250, 0, 1, 0, 0)
     head = struct.pack("<6sHIIII", signature, revision, 0, 0, 0, 0)
     tail = struct.pack("<QHHII", 0, pm_timer, cpus, TSC_KHZ, APIC_KHZ)
-    return (head + console + tail).ljust(4096, b"\0")
+    page = bytearray((head + console + tail).ljust(4096, b"\0"))
+    page[0xFF0:0xFF2] = starts.to_bytes(2, "little")
+    return bytes(page)
 
 
 @dataclass
@@ -67,9 +72,11 @@ class Bench:
     work: Path
     engine: provision.QemuTree = field(default_factory=lambda: provision.engine("qemu-x86"))
 
-    def command(self, binary: str, cmdline: str, cpus: int, comm: bytes, extra: tuple[str, ...]) -> list[str]:
-        """QEMU's command line.  Time is counted, 64 ns an instruction, so that results don't depend on
+    def command(self, binary: str, cmdline: str, cpus: int, comm: bytes, extra: tuple[str, ...],
+                counted: bool) -> list[str]:
+        """QEMU's command line.  Time is counted, 256 ns an instruction, so that results don't depend on
         the host's load and waiting is cheap."""
+        time = ("-icount", "shift=8,sleep=off") if counted else ()
         (self.work / "comm").write_bytes(comm)
         text = cmdline.encode() + b"\0"
         (self.work / "cmdline").write_bytes(text)
@@ -78,7 +85,7 @@ class Bench:
         image[CMDLINE:CMDLINE + len(text)] = text
         (self.work / "image").write_bytes(image)
         return [
-            *self.engine.argv, "-machine", "q35", "-accel", "tcg,thread=single", "-icount", "shift=6,sleep=off",
+            *self.engine.argv, "-machine", "q35", "-accel", "tcg,thread=single", *time,
             "-cpu", "max,-la57", "-smp", str(cpus), "-m", "64M", "-nodefaults", "-display", "none", "-no-reboot",
             "-bios", str(self.shim), "-serial", f"file:{self.work / 'uart'}",
             "-qmp", f"unix:{self.work / 'qmp'},server=on,wait=off",
@@ -89,11 +96,11 @@ class Bench:
 
     @contextlib.contextmanager
     def running(self, binary: str, cmdline: str = "", *, cpus: int = 1, comm: bytes | None = None,
-                extra: tuple[str, ...] = ()) -> Iterator[Path]:
+                extra: tuple[str, ...] = (), counted: bool = True) -> Iterator[Path]:
         """An inmate at work; gives the file its UART writes to."""
         uart = self.work / "uart"
         uart.unlink(missing_ok=True)
-        argv = self.command(binary, cmdline, cpus, comm or comm_region(cpus), extra)
+        argv = self.command(binary, cmdline, cpus, comm or comm_region(cpus), extra, counted)
         with subprocess.Popen(argv, env=self.engine.environment(), start_new_session=True,
                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
             try:
@@ -129,12 +136,13 @@ class Bench:
             time.sleep(0.02)
         return found
 
-    def run(self, binary: str, cmdline: str = "", *, until: str | re.Pattern[str], timeout: float = 20, cpus: int = 1,
-            comm: bytes | None = None, extra: tuple[str, ...] = ()) -> list[str]:
+    def run(self, binary: str, cmdline: str = "", *, until: str | re.Pattern[str], timeout: float = 60, cpus: int = 1,
+            comm: bytes | None = None, extra: tuple[str, ...] = (),
+            counted: bool = True) -> list[str]:
         """The lines an inmate printed up to the one in which ``until`` is found."""
         pattern = re.compile(re.escape(until) if isinstance(until, str) else until)
         deadline = time.monotonic() + timeout
-        with self.running(binary, cmdline, cpus=cpus, comm=comm, extra=extra) as uart:
+        with self.running(binary, cmdline, cpus=cpus, comm=comm, extra=extra, counted=counted) as uart:
             while True:
                 text = uart.read_bytes().decode(errors="replace") if uart.exists() else ""
                 found = pattern.search(text)

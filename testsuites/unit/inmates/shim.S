@@ -4,9 +4,13 @@
  * 0xf0000.  It gives a plain emulated PC the few things that inmates find
  * under the hypervisor (x2APIC interface, PM timer, BAR of the HDA controller,
  * masked legacy interrupts), then starts all CPUs at 0, all at the same time.
+ * With a number at 0x100ff0 the first CPU stays outside, and starts the others
+ * that many times, whenever they have set the state to "shut down".
  */
-#define COMM_NUM_CPUS_SEGMENT	0xffff
+#define COMM_SEGMENT		0xffff
+#define COMM_STATE_OFFSET	0x18	/* 0x100008 */
 #define COMM_NUM_CPUS_OFFSET	0x52	/* 0x100042 */
+#define STARTS_OFFSET		0x1000	/* 0x100ff0: how often to start */
 
 	.code16
 	.section .text
@@ -45,9 +49,12 @@ _start:
 	/* CPUs ready: counted at 0x500 in RAM */
 	xorw	%ax, %ax
 	movw	%ax, %es
-	movw	$COMM_NUM_CPUS_SEGMENT, %ax
+	movw	$COMM_SEGMENT, %ax
 	movw	%ax, %fs
 	movw	%fs:COMM_NUM_CPUS_OFFSET, %bx
+	cmpw	$0, %fs:STARTS_OFFSET
+	jne	1f
+	/* This CPU is one of them. */
 	decw	%bx
 1:	pause
 	cmpw	%bx, %es:0x500
@@ -57,7 +64,23 @@ _start:
 	wrmsr
 	movl	$0x000c4600, %eax	/* SIPI 0 */
 	wrmsr
-	jmp	start_cell
+	cmpw	$0, %fs:STARTS_OFFSET
+	je	start_cell
+
+	/* This CPU is management: starts the cell again when it has stopped. */
+1:	pause
+	cmpw	$2, %fs:COMM_STATE_OFFSET
+	jne	1b
+	movw	$0, %fs:COMM_STATE_OFFSET
+	decw	%fs:STARTS_OFFSET
+	jz	2f
+	movl	$0x000c4500, %eax
+	wrmsr
+	movl	$0x000c4600, %eax
+	wrmsr
+	jmp	1b
+2:	hlt
+	jmp	2b
 
 enable_x2apic:
 	movl	$0x1b, %ecx

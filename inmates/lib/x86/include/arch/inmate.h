@@ -42,6 +42,21 @@ struct trap_frame {
 #define VECTOR_AC		17
 #define VECTOR_SPURIOUS		0xff
 
+/* What a CPU came with; filled by head.S, in 32-bit programs up to rflags. */
+struct boot_state {
+	u32 eax, ecx, edx, ebx, esp, ebp, esi, edi;
+	u16 cs, ds, es, fs, gs, ss;
+	u32 cr0, cr3, cr4;
+	u16 gdt_limit;
+	u32 gdt_base;
+	u16 idt_limit;
+	u32 idt_base;
+	u32 rflags;
+	u64 r8_to_r15[8];
+} __attribute__((packed));
+
+extern const volatile struct boot_state boot_state;
+
 typedef void (*trap_handler)(struct trap_frame *frame);
 
 void trap_init(void);
@@ -49,6 +64,10 @@ void trap_init(void);
 void trap_load(void);
 /* Vectors from 32 on get their EOI after the handler. */
 void trap_set_handler(unsigned int vector, trap_handler handler);
+#ifdef __x86_64__
+/* Stack of the task state segment for a vector; 0: the current stack. */
+void trap_set_ist(unsigned int vector, unsigned int ist);
+#endif
 
 /*
  * Calls fn(arg). Returns -1, or the vector of the exception that ended it;
