@@ -144,10 +144,6 @@ static int enter_hypervisor(const struct jailhouse_system *config, const struct 
 /* What can be said without touching anything. */
 static int check_machine(const struct jailhouse_system *config, unsigned int *max_cpus)
 {
-	if (!arch_firmware_name()) {
-		pr_err("Missing or unsupported HVM technology\n");
-		return -ENODEV;
-	}
 	*max_cpus = cpu_set_limit(jailhouse_cell_cpu_set(&config->root_cell),
 				  config->root_cell.cpu_set_size);
 	if (*max_cpus == 0) {
@@ -231,6 +227,10 @@ int jailhouse_cmd_enable(const struct jailhouse_system __user *arg)
 	u64 size;
 	int err;
 
+	if (!arch_firmware_name()) {
+		pr_err("Missing or unsupported HVM technology\n");
+		return -ENODEV;
+	}
 	config = config_get(arg, &size);
 	if (IS_ERR(config))
 		return PTR_ERR(config);

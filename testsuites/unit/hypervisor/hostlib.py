@@ -108,7 +108,7 @@ def _digest(parts: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.encode() + b"\0")
-    for base in (REPO / "hypervisor", REPO / "include", HERE / "fake"):
+    for base in (REPO / "hypervisor", REPO / "driver", REPO / "include", HERE / "fake"):
         for path in sorted(base.rglob("*.[ch]")):
             digest.update(str(path.relative_to(REPO)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:24]
