@@ -11,6 +11,8 @@
 #include <core/percpu.h>
 #include <core/printk.h>
 
+static bool handed_over;	/* there was a non-root cell: see pci_config_commit() */
+
 static u64 mmconfig_base(void)
 {
 	return system_config->platform_info.pci_mmconfig_base;
@@ -288,8 +290,9 @@ static int device_attach(struct pci_device *device, struct cell *cell)
 	u16 bdf = device->info->bdf;
 
 	if (is_virtual(device->info)) {
-		printk("Virtual PCI device %02x:%02x.%x of cell \"%s\": not implemented yet\n",
-		       PCI_BDF_ARGS(bdf), cell_name(cell));
+		if (cell != &root_cell)	/* boot.c reports those of the root cell */
+			printk("Virtual PCI device %02x:%02x.%x of cell \"%s\": not implemented yet\n",
+			       PCI_BDF_ARGS(bdf), cell_name(cell));
 		return 0;
 	}
 	if (pci_device_find(cell, bdf) || taken_by_other_cell(bdf))
@@ -395,6 +398,7 @@ static int pci_cell_init(struct cell *cell)
 {
 	int err = 0;
 
+	handed_over |= cell != &root_cell;
 	if (mmconfig_base())
 		mmio_region_register(cell, gpa(mmconfig_base()), mmconfig_size(),
 				     handle_mmconfig, cell);
@@ -441,13 +445,13 @@ static void device_commit(struct pci_device *device)
 	pci_msix_commit(device);
 }
 
-/* Root CPUs suspended.  On enable and disable nothing changes hands. */
+/* Root CPUs suspended.  Until CPUs have changed hands, everything stays as Linux has it. */
 static void pci_config_commit(struct cell *changed)
 {
-	if (!changed)
+	if (!handed_over)
 		return;
 	for_owned_devices(&root_cell, device_commit);
-	if (changed != &root_cell)
+	if (changed && changed != &root_cell)
 		for_owned_devices(changed, device_commit);
 }
 

@@ -63,6 +63,7 @@ struct cell_ioapic {
 };
 
 static struct phys_ioapic chips[MAX_IOAPICS];
+static bool handed_over;	/* there was a non-root cell: see ioapic_config_commit() */
 
 static bool pin_test(const u32 *bitmap, unsigned int pin)
 {
@@ -484,6 +485,7 @@ static int ioapic_cell_init(struct cell *cell)
 	unsigned int n;
 	int err = 0;
 
+	handed_over |= cell != &root_cell;
 	if (!cell->config->num_irqchips)
 		return 0;
 	if (cell->config->num_irqchips > MAX_IOAPICS)
@@ -513,10 +515,11 @@ static void ioapic_cell_reset(struct cell *cell)
 	for_views(cell, pin_reset);
 }
 
-/* On enable nothing changes hands: what the root cell has stays as it is. */
+/* Until CPUs have changed hands, everything stays as Linux has it. */
 static void ioapic_config_commit(struct cell *changed)
 {
-	if (changed)
+	(void)changed;	/* pins of other cells are checked when written */
+	if (handed_over)
 		for_views(&root_cell, pin_commit);
 }
 

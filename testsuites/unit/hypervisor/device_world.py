@@ -139,7 +139,7 @@ class World:
         self.lib.world_cpus(n, 0)
         self.lib.world_cpus(0, self._root_cpus)
         self.lib.world_cell_exit(n)
-        self.lib.world_commit(n)
+        self.lib.world_commit(-1)
 
     # --- accesses ---
 
