@@ -94,6 +94,8 @@ class Emulator:
         self._spawn(directory)
         try:
             self._monitor.accept(scaled(20))
+            # Its monitor answers after its character devices were opened.
+            self._drain.opened()
         except EmulatorDied as error:
             raise EmulatorDied(f"{error}\n{self._output()}") from error
 

@@ -5,18 +5,24 @@ Everything that arrives is appended to the stream's files at once and kept in
 memory, so nobody has to be expecting for nothing to be lost and for the guest
 not to be blocked. Matching works on what is in memory: `Stream.expect()` for
 one pattern, `Stream.spawn()` for pexpect's interface.
+
+Ports are pairs of FIFOs, not sockets: emulators write byte by byte, and a Unix
+socket is full after some 280 such writes, a FIFO after a million. The thread
+may therefore be late (a busy host, a slow regular expression that keeps the
+interpreter) without the guest's UART having to wait.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import selectors
-import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -37,6 +43,8 @@ KEEP = 64 << 20
 WINDOW = 16 << 10
 #: Seconds between two looks at the sockets: emulators write byte by byte.
 PAUSE = 0.001
+#: Bytes a FIFO holds while the thread is late.
+ROOM = 1 << 20
 
 
 class Stream:
@@ -53,15 +61,16 @@ class Stream:
         self._closed = False
         self._changed = threading.Condition()
         self._files: dict[Path, BinaryIO] = {}
-        self._socket: socket.socket | None = None
+        self._input: int | None = None
         self._sending = threading.Lock()
         self._listeners: list[Callable[[bytes], None]] = []
 
     # --- what arrives
 
-    def attach(self, connection: socket.socket) -> None:
-        """Use this connection; called once, by the drain."""
-        self._socket = connection
+    def attach(self, handle: int | None) -> None:
+        """Send through this file descriptor (called by the drain)."""
+        with self._sending:
+            self._input = handle
 
     def feed(self, chunk: bytes) -> None:
         """Append what arrived (called by the drain)."""
@@ -138,6 +147,27 @@ class Stream:
         with self._changed:
             return self._changed.wait_for(lambda: self.end > offset or self._closed, timeout)
 
+    def expect_lines(self, pattern: str, count: int, timeout: float, since: int = 0) -> list[str]:
+        """The first `count` lines that `pattern` matches somewhere, after `since`.
+
+        Use this instead of a regular expression with a repetition over lines:
+        those take exponential time when they do not match.
+        """
+        compiled = re.compile(pattern)
+        deadline = Deadline.after(timeout)
+        while True:
+            seen = self.end
+            complete = self.text(since).rpartition("\n")[0]
+            found = [line for line in complete.splitlines() if compiled.search(line)]
+            if len(found) >= count:
+                return found[:count]
+            if self._closed or deadline.expired:
+                raise (ChannelClosed if self._closed else DeadlineExpired)(
+                    f"{self.name}: {len(found)} of {count} lines {pattern!r} after "
+                    f"{deadline.elapsed():.1f} s; last lines:\n{self.tail()}"
+                )
+            self.wait(seen, deadline.remaining())
+
     def expect(
         self, pattern: str, timeout: float, since: int = 0, flags: int = re.MULTILINE
     ) -> re.Match[str]:
@@ -174,26 +204,22 @@ class Stream:
 
     def send(self, data: bytes, timeout: float = 30.0) -> None:
         """Send all of `data`; the port takes it as fast as its UART does."""
-        connection = self._socket
-        if connection is None or self._closed:
-            raise ChannelClosed(f"{self.name} is not connected")
         deadline = Deadline.after(timeout)
         view = memoryview(data)
         with self._sending, selectors.DefaultSelector() as selector:
-            selector.register(connection, selectors.EVENT_WRITE)
+            if self._input is None or self._closed:
+                raise ChannelClosed(f"{self.name} is not connected")
+            selector.register(self._input, selectors.EVENT_WRITE)
             while view:
-                if not selector.select(min(1.0, deadline.remaining() + 0.01)):
-                    if deadline.expired:
-                        raise DeadlineExpired(
-                            f"{self.name}: {len(view)} bytes not taken in {timeout:.1f} s"
-                        )
-                    continue
-                try:
-                    view = view[connection.send(view) :]
-                except BlockingIOError:
-                    continue
-                except OSError as error:
-                    raise ChannelClosed(f"{self.name}: {error}") from error
+                if deadline.expired:
+                    raise DeadlineExpired(
+                        f"{self.name}: {len(view)} bytes not taken in {timeout:.1f} s"
+                    )
+                if self._closed:
+                    raise ChannelClosed(f"{self.name} is closed")
+                if selector.select(min(0.5, deadline.remaining() + 0.01)):
+                    with contextlib.suppress(BlockingIOError):
+                        view = view[os.write(self._input, view[:4096]) :]
 
 
 class StreamSpawn(_SpawnBytes):
@@ -231,38 +257,47 @@ class StreamSpawn(_SpawnBytes):
         return not self._stream.closed
 
 
-class Drain:
-    """Listens on one Unix socket per stream and reads all of them for ever.
+@dataclass
+class _Port:
+    """Our ends of one port's FIFOs."""
 
-    The emulator connects; the sockets exist before it starts, so its first
-    byte is not lost.
+    stream: Stream
+    output: int
+    input: int
+    #: A writer of our own, so that the port does not look closed before it is opened.
+    placeholder: int | None
+
+
+class Drain:
+    """Reads one pair of FIFOs per stream for ever; BASE.out and BASE.in.
+
+    They exist before the emulator starts, so its first byte is not lost.
     """
 
-    def __init__(self, sockets: dict[Path, Stream]) -> None:
+    def __init__(self, bases: dict[Path, Stream]) -> None:
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_read, False)
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
-        self._streams = list(sockets.values())
-        for path, stream in sockets.items():
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            listener.bind(str(path))
-            listener.listen(1)
-            listener.setblocking(False)
-            self._selector.register(listener, selectors.EVENT_READ, stream)
-        self._listening = len(sockets)
+        self._ports = [_open(base, stream) for base, stream in bases.items()]
+        for port in self._ports:
+            self._selector.register(port.output, selectors.EVENT_READ, port)
+            port.stream.attach(port.input)
         self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
         self._thread.start()
 
+    def opened(self) -> None:
+        """The emulator has opened its ends: from now on their end is the port's."""
+        for port in self._ports:
+            if port.placeholder is not None:
+                os.close(port.placeholder)
+                port.placeholder = None
+
     def close(self) -> None:
         """Stop reading and close every stream; what arrived stays readable."""
-        with contextlib.suppress(OSError):
-            os.write(self._wake_write, b"x")
-        self._thread.join(10)
-
-    def settle(self, seconds: float = 0.05) -> None:
-        """Give the thread a moment to read what is already in the sockets."""
-        time.sleep(seconds)
+        if self._thread.is_alive():
+            with contextlib.suppress(OSError):
+                os.write(self._wake_write, b"x")
+            self._thread.join(10)
 
     def _run(self) -> None:
         try:
@@ -273,57 +308,46 @@ class Drain:
 
     def _turn(self) -> bool:
         for key, _ in self._selector.select():
-            if key.fileobj == self._wake_read:
-                return self._drain_rest()
-            source, stream = key.fileobj, key.data
-            assert isinstance(source, socket.socket)
-            if source.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                self._accept(source, stream)
-            elif not self._read(source, stream):
-                self._selector.unregister(source)
-                source.close()
-                stream.close()
+            if key.data is None:
+                for port in self._ports:
+                    self._read(port)
+                return False
+            if not self._read(key.data):
+                self._selector.unregister(key.data.output)
+                key.data.stream.close()
         return True
 
-    def _accept(self, listener: socket.socket, stream: Stream) -> None:
-        connection, _ = listener.accept()
-        connection.setblocking(False)
-        self._selector.unregister(listener)
-        listener.close()
-        stream.attach(connection)
-        self._selector.register(connection, selectors.EVENT_READ, stream)
-
-    def _read(self, source: socket.socket, stream: Stream) -> bool:
-        try:
-            chunk = source.recv(1 << 16)
-        except (BlockingIOError, InterruptedError):
-            return True
-        except OSError:
-            return False
-        if chunk:
-            stream.feed(chunk)
-        return bool(chunk)
-
-    def _drain_rest(self) -> bool:
-        """Read what is left in the sockets before closing; False: stop."""
-        for key in list(self._selector.get_map().values()):
-            source, stream = key.fileobj, key.data
-            if not isinstance(source, socket.socket) or source.getsockopt(
-                socket.SOL_SOCKET, socket.SO_ACCEPTCONN
-            ):
-                continue
-            while True:
-                before = stream.end
-                if not self._read(source, stream) or stream.end == before:
-                    break
-        return False
+    def _read(self, port: _Port) -> bool:
+        """Read all there is; False at the end of the port."""
+        while True:
+            try:
+                chunk = os.read(port.output, 1 << 16)
+            except BlockingIOError:
+                return True
+            if not chunk:
+                return False
+            port.stream.feed(chunk)
 
     def _give_back(self) -> None:
-        for key in list(self._selector.get_map().values()):
-            if isinstance(key.fileobj, socket.socket):
-                key.fileobj.close()
         self._selector.close()
-        for stream in self._streams:
-            stream.close()
+        self.opened()
+        for port in self._ports:
+            port.stream.close()
+            port.stream.attach(None)
+            os.close(port.output)
+            os.close(port.input)
         os.close(self._wake_read)
         os.close(self._wake_write)
+
+
+def _open(base: Path, stream: Stream) -> _Port:
+    out, back = base.with_suffix(".out"), base.with_suffix(".in")
+    os.mkfifo(out, 0o600)
+    os.mkfifo(back, 0o600)
+    output = os.open(out, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    placeholder = os.open(out, os.O_WRONLY | os.O_CLOEXEC)
+    # For reading too: it can be opened before the emulator does, and never breaks.
+    back_handle = os.open(back, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, ROOM)
+    return _Port(stream, output, back_handle, placeholder)

@@ -61,15 +61,16 @@ class Boot:
 class Wiring:
     """Where a running machine is connected to its host; all paths are private.
 
-    The harness listens on every socket before the emulator starts, so that no
-    byte is lost and no port is shared.
+    Everything exists before the emulator starts, so that no byte is lost and no
+    port is shared.
     """
 
     directory: Path
     disk: Path
 
     def serial(self, name: str) -> Path:
-        return self.directory / f"{name}.sock"
+        """Base name of a port's pair of FIFOs (see `streams.Drain`)."""
+        return self.directory / name
 
     @property
     def qmp(self) -> Path:

@@ -57,7 +57,7 @@ def _serials(spec: MachineSpec, wiring: Wiring) -> list[str]:
     for index, port in enumerate(spec.serials):
         path = wiring.serial(port.name)
         words += [
-            "-chardev", f"socket,id=serial{index},path={path},server=off",
+            "-chardev", f"pipe,id=serial{index},path={path}",
             "-device",
             f"isa-serial,chardev=serial{index},index={index},"
             f"iobase={port.base:#x},irq={port.irq}",

@@ -27,13 +27,13 @@ qemu-system-x86_64
 -m 1024M
 -chardev socket,id=qmp,path=/r/qmp.sock,server=off
 -mon chardev=qmp,mode=control
--chardev socket,id=serial0,path=/r/hypervisor-console.sock,server=off
+-chardev pipe,id=serial0,path=/r/hypervisor-console
 -device isa-serial,chardev=serial0,index=0,iobase=0x3f8,irq=4
--chardev socket,id=serial1,path=/r/root-console.sock,server=off
+-chardev pipe,id=serial1,path=/r/root-console
 -device isa-serial,chardev=serial1,index=1,iobase=0x2f8,irq=3
--chardev socket,id=serial2,path=/r/inmate-console.sock,server=off
+-chardev pipe,id=serial2,path=/r/inmate-console
 -device isa-serial,chardev=serial2,index=2,iobase=0x3e8,irq=4
--chardev socket,id=serial3,path=/r/command-channel.sock,server=off
+-chardev pipe,id=serial3,path=/r/command-channel
 -device isa-serial,chardev=serial3,index=3,iobase=0x2e8,irq=5
 -netdev user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-:22
 -device e1000e,id=nic0,netdev=net0,addr=02.0,romfile=

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Streams: nothing is lost, nobody is blocked, matching sees what arrived."""
 
-import socket
+import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -14,21 +15,41 @@ from harness.errors import ChannelClosed, DeadlineExpired
 from harness.streams import Drain, Stream
 
 
+class Guest:
+    """The emulator's side of a port: it opens both FIFOs for reading and writing."""
+
+    def __init__(self, base: Path) -> None:
+        self._output = os.open(base.with_suffix(".out"), os.O_RDWR)
+        self._input = os.open(base.with_suffix(".in"), os.O_RDWR)
+
+    def sendall(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._output, data) :]
+
+    def recv(self, size: int) -> bytes:
+        return os.read(self._input, size)
+
+    def close(self) -> None:
+        os.close(self._output)
+        os.close(self._input)
+
+
 @pytest.fixture
-def port(tmp_path: Path) -> Iterator[tuple[Stream, socket.socket, Drain]]:
+def port(tmp_path: Path) -> Iterator[tuple[Stream, Guest, Drain]]:
     stream = Stream("console")
     stream.record(tmp_path / "console.log")
-    drain = Drain({tmp_path / "s": stream})
-    with socket.socket(socket.AF_UNIX) as guest:
-        guest.connect(str(tmp_path / "s"))
-        yield stream, guest, drain
-        drain.close()
+    drain = Drain({tmp_path / "port": stream})
+    guest = Guest(tmp_path / "port")
+    drain.opened()
+    yield stream, guest, drain
+    drain.close()
+    with contextlib.suppress(OSError):
+        guest.close()
 
 
 def test_unread_output_blocks_nobody(port, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     stream, guest, drain = port
     data = bytes(range(256)) * 4096 * 10
-    guest.settimeout(20)
     guest.sendall(data)
     drain.close()
     assert stream.since(0) == data
@@ -82,3 +103,24 @@ def test_files_of_tests_are_parts(port, tmp_path: Path) -> None:  # type: ignore
     stream.expect("after", 5)
     assert (tmp_path / "test.log").read_bytes() == b"during"
     assert (tmp_path / "console.log").read_bytes() == b"before during after"
+
+
+def test_lines(port) -> None:  # type: ignore[no-untyped-def]
+    stream, guest, _ = port
+    guest.sendall(b"tick 1\r\ntock\r\ntick 2\r\ntick")
+    assert stream.expect_lines("^tick", 2, 5) == ["tick 1", "tick 2"]
+    with pytest.raises(DeadlineExpired, match="2 of 3"):
+        stream.expect_lines("^tick", 3, 0.1)
+    guest.sendall(b" 3\r\n")
+    assert stream.expect_lines("^tick", 3, 5)[2] == "tick 3"
+
+
+def test_a_late_reader_does_not_stop_the_guest(port) -> None:  # type: ignore[no-untyped-def]
+    """The interpreter is busy elsewhere: the FIFO takes half a million single bytes."""
+    stream, guest, _ = port
+    with stream._changed:  # the drain cannot feed meanwhile
+        began = time.monotonic()
+        for _ in range(500_000):
+            guest.sendall(b"x")
+        assert time.monotonic() - began < 30
+    assert stream.wait(499_999, 10)
