@@ -32,8 +32,10 @@ static struct jailhouse_system *config_get(const struct jailhouse_system __user 
 	struct jailhouse_system header, *config;
 	int err;
 
-	if (copy_from_user(&header, arg, sizeof(header)))
+	if (copy_from_user(&header, arg, sizeof(header))) {
+		pr_err("Configuration is shorter than a system configuration's header\n");
 		return ERR_PTR(-EFAULT);
+	}
 	err = report_config(config_check_system_header(&header, ARCH_CONFIG, size));
 	if (err)
 		return ERR_PTR(err);
@@ -148,6 +150,10 @@ static int check_machine(const struct jailhouse_system *config, unsigned int *ma
 				  config->root_cell.cpu_set_size);
 	if (*max_cpus == 0) {
 		pr_err("root cell has no CPU\n");
+		return -EINVAL;
+	}
+	if (*max_cpus > nr_cpu_ids) {
+		pr_err("root cell: CPU %u does not exist\n", *max_cpus - 1);
 		return -EINVAL;
 	}
 	return arch_check_cpus();
