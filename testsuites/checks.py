@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What system tests have in common: cells that run test inmates, raw accesses
+from the root cell's kernel, and the check that everybody else survived.
+
+A failed check raises ProductFailure or AssertionError; the tests of seeded
+defects (test_seeded.py) rely on that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from harness import artifacts as builds
+from harness.errors import DeadlineExpired, ProductFailure
+from harness.guest.linux import Linux
+from harness.image import Artifacts
+from harness.machine import Role
+from harness.streams import Stream
+from harness.verbs import CONFIGS, Jailhouse, JailhouseError, Pools
+
+#: What a failed check raises.
+FAILED = (ProductFailure, AssertionError, pytest.fail.Exception)
+#: Inmates print to a UART of their own, where no line of the hypervisor cuts theirs.
+INMATE_UART = 0x3E8
+COMMAND_LINE = 0x1000
+FIRMWARE = "/lib/firmware/jailhouse-amd.bin"
+_SCRIPTS = Path(__file__).parent / "guest"
+
+
+# --- a cell and its programs
+
+
+@dataclass
+class Bench:
+    """A cell in which test inmates run one after the other."""
+
+    jailhouse: Jailhouse
+    name: str
+    number: int = -1
+    #: Where its inmates print; cells of the demos have the hypervisor's UART only.
+    port: int = INMATE_UART
+    _inmate_mark: int = 0
+    _uart_mark: int = 0
+
+    @classmethod
+    def create(
+        cls, jailhouse: Jailhouse, name: str, config: str | None = None, port: int = INMATE_UART
+    ) -> Bench:
+        bench = cls(jailhouse, name, port=port)
+        bench.mark()
+        jailhouse.create(config or name)
+        bench.number = jailhouse.cell(name).id
+        return bench
+
+    @property
+    def inmate(self) -> Stream:
+        if self.port != INMATE_UART:
+            return self.jailhouse.uart
+        return self.jailhouse.linux.machine.streams[Role.INMATE_CONSOLE.value]
+
+    @property
+    def state(self) -> str:
+        return self.jailhouse.state(self.number)
+
+    def mark(self) -> None:
+        """Look only at what is said from now on."""
+        self._inmate_mark = self.inmate.end
+        self._uart_mark = self.jailhouse.uart.end
+
+    def load(self, image: str, words: str = "") -> None:
+        text = f"string:con-base={self.port:#x} {words}"
+        self.jailhouse.load(self.number, image, (text, COMMAND_LINE))
+
+    def start(self) -> None:
+        self.mark()
+        self.jailhouse.start(self.number)
+
+    def run(self, image: str, words: str = "") -> None:
+        """Load and start a program with a command line."""
+        self.load(image, words)
+        self.start()
+
+    def says(self, pattern: str, timeout: float = 10.0) -> re.Match[str]:
+        """Wait for a line of the inmate, since the last run or mark."""
+        return self.inmate.expect(pattern, timeout, self._inmate_mark)
+
+    def hypervisor_says(self, pattern: str, timeout: float = 10.0) -> re.Match[str]:
+        """Wait for a line on the hypervisor's console, since the last run or mark."""
+        return self.jailhouse.uart.expect(pattern, timeout, self._uart_mark)
+
+    def text(self) -> str:
+        return self.inmate.text(self._inmate_mark)
+
+    def hypervisor_text(self) -> str:
+        return self.jailhouse.uart.text(self._uart_mark)
+
+    def done(self, timeout: float = 20.0) -> str:
+        """Wait for the program's verdict; its whole output if that is "ok"."""
+        found = self.says(r"^(DONE|ERROR) .*$", timeout)
+        assert found[0].endswith(" ok"), self.text()
+        return self.text()
+
+    def destroy(self) -> None:
+        """Destroy it, asking twice if it has to be."""
+        with contextlib.suppress(JailhouseError):
+            self.jailhouse.destroy(self.number)
+            return
+        self.jailhouse.destroy(self.number)
+
+    # --- forbidden accesses
+
+    def outcome(self, what: str, image: str = "violate", timeout: float = 10.0) -> str:
+        """Run one access and say how it ended: "FATAL ...", "exception N" or "survived".
+
+        Waits for whichever comes first, so that a defect costs no deadline.
+        """
+        self.run(image, f"what={what}")
+        limit = timeout
+        while limit > 0:
+            parked = re.search(r"^(Parking CPU \d+ .*)\n", self.hypervisor_text(), re.M)
+            if parked:
+                lines = re.findall(r"^FATAL: .*$", self.hypervisor_text(), re.M)
+                return "\n".join([*lines, parked[1]])
+            ended = re.search(r"^RESULT (.*(?:\nVALUE .*)?)\nDONE ", self.text(), re.M)
+            if ended:
+                return ended[1]
+            self.inmate.wait(self.inmate.end, 0.02)
+            limit -= 0.02
+        raise DeadlineExpired(
+            f"{what}: neither parked nor back in {timeout} s\n{self.text()}"
+            f"\n{self.hypervisor_text()}"
+        )
+
+
+def assert_parked(bench: Bench, outcome: str, fatal: str, cpu: int) -> None:
+    """One fatal line with cell and CPU, that CPU parked, and no other."""
+    lines = outcome.splitlines()
+    assert lines[-1] == f'Parking CPU {cpu} (Cell: "{bench.name}")', outcome
+    named = [line for line in lines if re.match(fatal, line)]
+    assert named, f"no line {fatal!r} in\n{outcome}"
+    assert f'"{bench.name}"' in outcome.rpartition("\n")[0], f"the cell is not named:\n{outcome}"
+    assert f"CPU {cpu}" in outcome.rpartition("\n")[0], f"the CPU is not named:\n{outcome}"
+    cell = bench.jailhouse.cell(bench.number)
+    assert cell.cpus_failed == str(cpu)
+    assert bench.jailhouse.cell(0).cpus_failed == ""
+
+
+# --- everybody else
+
+
+def online(linux: Linux) -> str:
+    return linux.succeed("cat /sys/devices/system/cpu/online").strip()
+
+
+def survived(
+    jailhouse: Jailhouse, before: Pools, config: str = "qemu-x86", again: bool = True
+) -> None:
+    """After a negative test: Linux answers, nothing is lost, enabling works again.
+
+    `before` are the pools at a moment with the same cells as now.
+    """
+    linux = jailhouse.linux
+    listed = linux.succeed("jailhouse cell list")
+    assert listed.splitlines()[1].split()[0] == "0", listed
+    assert jailhouse.pools() == before
+    linux.check_consoles()
+    if not again:
+        return
+    jailhouse.destroy_all()
+    jailhouse.disable()
+    assert online(linux) == "0-3"
+    jailhouse.enable(config)
+    linux.check_health()
+
+
+def root_config(linux: Linux, name: str = "qemu-x86") -> bytes:
+    return linux.get(str(CONFIGS / f"{name}.cell"))
+
+
+# --- hvcall.ko
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What hvcall.ko said: errno of the ioctl (0: carried out), result and value."""
+
+    errno: int
+    result: int
+    value: int
+
+    @property
+    def parked(self) -> bool:
+        """The CPU did not come back."""
+        return self.errno == 110
+
+    def check(self) -> Answer:
+        assert self.errno == 0, self
+        return self
+
+
+Call = tuple[object, ...]
+"""(operation, cpu, *arguments); operations as in driver/tests/hvcall.h."""
+
+OPERATIONS = {
+    "hypercall": 1, "create": 2, "rdmsr": 3, "wrmsr": 4, "in": 5, "out": 6, "read": 7,
+    "write": 8, "cpuid": 9, "cr": 10, "xsetbv": 11, "create-at": 12,
+}  # fmt: skip
+
+
+@dataclass
+class Hvcall:
+    """Raw hypercalls and accesses of the root cell's kernel, in batches."""
+
+    linux: Linux
+    _ready: bool = field(default=False, init=False)
+
+    def _prepare(self) -> None:
+        if not self._ready:
+            module = f"/lib/modules/{self.linux.release}/updates/hvcall.ko"
+            self.linux.succeed(f"grep -q ^hvcall /proc/modules || insmod {module}")
+            self.linux.put(_SCRIPTS / "hvcall.py", "/tmp/hvcall.py")
+            self._ready = True
+
+    def batch(self, calls: Sequence[Call], timeout: float = 60.0) -> list[Answer]:
+        """Carry out calls in order, all in one round trip."""
+        self._prepare()
+        records = [[OPERATIONS[str(name)], *rest] for name, *rest in calls]
+        done = self.linux.run(
+            ["python3", "/tmp/hvcall.py"], timeout, json.dumps(records).encode()
+        ).check()
+        return [Answer(*answer) for answer in json.loads(done.stdout)]
+
+    def one(self, name: str, *arguments: int, cpu: int = -1) -> Answer:
+        return self.batch([(name, cpu, *arguments)])[0]
+
+    def hypercall(self, code: int, first: int = 0, second: int = 0, cpu: int = -1) -> int:
+        return signed32(self.one("hypercall", code, first, second, cpu=cpu).check().result)
+
+
+def signed32(value: int) -> int:
+    """The low 32 bits as a signed number: how callers read a hypercall's result."""
+    number: int = struct.unpack("<i", struct.pack("<I", value & 0xFFFFFFFF))[0]
+    return number
+
+
+# --- other builds
+
+
+@contextlib.contextmanager
+def _locked(name: str) -> Iterator[None]:
+    """Workers of one run build one after the other."""
+    path = builds.build_root() / f".{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def built_for(kernel: str) -> Artifacts:
+    """Artifacts for a kernel series that is not the run's."""
+    with _locked("builds"):
+        return builds.build(kernel)
+
+
+def hypervisor_with(*words: str) -> Path:
+    """The image of a hypervisor built with configuration words."""
+    with _locked("builds"):
+        out = builds.hypervisor_variant(words)
+    return next(iter(out.glob("hypervisor/jailhouse-amd.bin")))
+
+
+@contextlib.contextmanager
+def hypervisor_build(linux: Linux, *words: str) -> Iterator[None]:
+    """While it lasts, the guest's firmware is a build with these words."""
+    original = linux.get(FIRMWARE)
+    linux.put(hypervisor_with(*words), FIRMWARE)
+    try:
+        yield
+    finally:
+        linux.put(original, FIRMWARE)

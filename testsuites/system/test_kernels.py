@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Unpatched distribution kernels, with and without address randomisation and
+page-table isolation; and KVM, which wants the same hardware."""
+
+import errno
+import re
+from collections.abc import Callable
+
+import pytest
+
+from harness.guest.linux import Linux
+from harness.targets import Target
+from harness.verbs import Jailhouse, JailhouseError
+from testsuites.checks import built_for
+
+TICKS = 5
+
+
+def beside_linux(linux: Linux, target: Target) -> None:
+    """Enable, apic-demo, five ticks, destroy, disable."""
+    verbs = Jailhouse(linux)
+    verbs.load_module()
+    verbs.enable(target.root_config)
+    before = verbs.pools()
+    mark = verbs.uart.end
+    verbs.create("apic-demo")
+    verbs.load("apic-demo", "apic-demo")
+    verbs.start("apic-demo")
+    verbs.uart.expect_lines("^Timer fired", TICKS, 20, mark)
+    verbs.destroy_all()
+    assert verbs.pools() == before
+    verbs.disable()
+    linux.check_health()
+
+
+@pytest.mark.parametrize("parameters", [(), ("pti=on",)], ids=["kaslr", "kaslr-pti"])
+@pytest.mark.parametrize("kernel", ["6.1", "6.12"])
+def test_randomised(
+    fresh_linux: Callable[..., Linux], target: Target, kernel: str, parameters: tuple[str, ...]
+) -> None:
+    linux = fresh_linux(
+        artifacts=built_for(kernel), kernel=kernel, parameters=parameters, without=("nokaslr",)
+    )
+    assert linux.release.startswith(kernel)
+    assert "nokaslr" not in linux.succeed("cat /proc/cmdline")
+    isolated = "page tables isolation: enabled" in linux.succeed("dmesg")
+    assert isolated == ("pti=on" in parameters)
+    beside_linux(linux, target)
+
+
+def test_6_1(verbs: Jailhouse, target: Target) -> None:
+    """Without randomisation; a loaded kvm_amd does no harm as long as no machine runs."""
+    linux = verbs.linux
+    if not linux.release.startswith("6.1."):
+        pytest.skip("another kernel was asked for")
+    linux.succeed("modprobe kvm_amd")
+    try:
+        beside_linux(linux, target)
+    finally:
+        linux.succeed("modprobe -r kvm_amd; modprobe -r kvm; true")
+
+
+def test_6_12_and_kvm(fresh_linux: Callable[..., Linux], target: Target) -> None:
+    """6.12's KVM takes virtualisation at load: refused by name until it is unloaded."""
+    linux = fresh_linux(artifacts=built_for("6.12"), kernel="6.12")
+    verbs = Jailhouse(linux)
+    verbs.load_module()
+    linux.succeed("modprobe kvm_amd")
+    with pytest.raises(JailhouseError) as refused:
+        verbs.enable(target.root_config)
+    assert refused.value.errno == errno.EBUSY
+    log = linux.succeed("dmesg | tail -n 20")
+    assert re.search(r"jailhouse: .*kvm_amd", log), log
+    assert "kvm.enable_virt_at_load=0" in log
+    told = linux.run(f"jailhouse enable /usr/share/jailhouse/configs/{target.root_config}.cell")
+    assert told.status == 1
+    assert "JAILHOUSE_ENABLE: Device or resource busy" in told.output
+    assert "kvm.enable_virt_at_load=0" in told.output
+    linux.succeed("modprobe -r kvm_amd")
+    beside_linux(linux, target)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Malformed configurations (cellgen.py), offered to `config check`, to the driver
+and, past the driver, to the hypervisor: each refuses with its errno, and no
+page is lost.
+
+All variants of a kind travel to the guest at once and are tried by one script
+there. The cell's CPU is offline in Linux meanwhile: the driver then has nothing
+to unplug for each try.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.verbs import CONFIGS, Jailhouse, Pools
+from testsuites import cellgen
+from testsuites.cellgen import Variant
+from testsuites.checks import Hvcall, root_config, survived
+
+SCRIPTS = Path(cellgen.__file__).parent / "guest"
+CELL = "test-one"
+
+
+@pytest.fixture
+def idle_cpu(jailhouse: Jailhouse) -> Iterator[None]:
+    """The cell's CPU is nobody's but the root cell's, and offline."""
+    jailhouse.linux.succeed("echo 0 > /sys/devices/system/cpu/cpu2/online")
+    yield
+    jailhouse.linux.succeed("echo 1 > /sys/devices/system/cpu/cpu2/online", 20)
+
+
+def config(jailhouse: Jailhouse, name: str) -> bytes:
+    return jailhouse.linux.get(str(CONFIGS / f"{name}.cell"))
+
+
+def names(numbers: object) -> str:
+    if not isinstance(numbers, frozenset | set):
+        return str(numbers)
+    return " or ".join(sorted(os.strerror(number) for number in numbers))
+
+
+def offered(
+    jailhouse: Jailhouse,
+    kind: str,
+    variants: list[Variant],
+    system: bytes,
+    others: tuple[bytes, ...] = (),
+) -> list[str]:
+    """What somebody did not refuse as it should, as lines."""
+    linux = jailhouse.linux
+    Hvcall(linux).batch([])
+    linux.put(SCRIPTS / "variants.py", "/tmp/variants.py")
+    pools = (jailhouse.pools().mem_used, jailhouse.pools().remap_used)
+    request = {
+        "kind": kind,
+        "system": system.hex(),
+        "others": [other.hex() for other in others],
+        "variants": [[v.name, v.data.hex(), bool(v.hypervisor)] for v in variants],
+    }
+    sent = zlib.compress(json.dumps(request).encode())
+    done = linux.run(["python3", "/tmp/variants.py"], 240, sent).check()
+    wrong = []
+    for variant, answer in zip(variants, json.loads(done.stdout), strict=True):
+        name, checked, driver, hypervisor, *used = answer
+        assert name == variant.name
+        if checked != (1 if variant.check else 0):
+            wrong.append(f"{name}: config check ended with {checked}")
+        if variant.driver and driver not in variant.driver:
+            wrong.append(f"{name}: driver {driver}, not {names(variant.driver)}")
+        if variant.hypervisor and -hypervisor not in variant.hypervisor:
+            wrong.append(f"{name}: hypervisor {hypervisor}, not {names(variant.hypervisor)}")
+        if tuple(used) != pools:
+            wrong.append(f"{name}: pools {used}, not {pools}")
+    return wrong
+
+
+def judge(
+    jailhouse: Jailhouse,
+    kind: str,
+    variants: list[Variant],
+    system: bytes,
+    others: tuple[bytes, ...] = (),
+) -> None:
+    assert variants
+    wrong = offered(jailhouse, kind, variants, system, others)
+    assert not wrong, "\n".join([f"{len(wrong)} complaints", *wrong])
+
+
+def survives(jailhouse: Jailhouse, before: Pools) -> None:
+    assert [cell.id for cell in jailhouse.cells()] == [0]
+    survived(jailhouse, before)
+    # And a good one is accepted as ever.
+    jailhouse.create(CELL)
+    jailhouse.destroy(CELL)
+    assert jailhouse.pools() == before
+
+
+GROUPS = {
+    "truncated": ("truncated",),
+    "identity": ("signature", "revision", "architecture", "system file"),
+    "counts": ("cpu_set_size", "num_"),
+    "cpus": ("CPU", "foreign", "own", "empty"),
+    "overlaps": ("hypervisor overlap", "guest-physical overlap"),
+}
+
+
+def group_of(variant: Variant) -> str:
+    for group, starts in GROUPS.items():
+        if variant.name.startswith(starts):
+            return group
+    return "contents"
+
+
+@pytest.mark.usefixtures("idle_cpu")
+@pytest.mark.parametrize("group", [*GROUPS, "contents"])
+def test_cell(jailhouse: Jailhouse, group: str) -> None:
+    before = jailhouse.pools()
+    system = root_config(jailhouse.linux)
+    variants = cellgen.cell_variants(config(jailhouse, CELL), system)
+    judge(jailhouse, "cell", [v for v in variants if group_of(v) == group], system)
+    jailhouse.linux.succeed("echo 1 > /sys/devices/system/cpu/cpu2/online", 20)
+    survives(jailhouse, before)
+
+
+@pytest.mark.usefixtures("idle_cpu")
+def test_overlaps_between_cells(jailhouse: Jailhouse) -> None:
+    """The hypervisor refuses what belongs to another cell already; so does `config check`."""
+    system = root_config(jailhouse.linux)
+    other = config(jailhouse, "test-other")
+    jailhouse.create("test-other")
+    judge(
+        jailhouse, "cell", cellgen.between_cells(config(jailhouse, CELL), other), system, (other,)
+    )
+
+
+@pytest.mark.parametrize("group", ["truncated", "identity", "counts", "contents"])
+def test_system(verbs: Jailhouse, group: str) -> None:
+    """On `enable`; the next enable works."""
+    system = root_config(verbs.linux)
+    variants = []
+    for variant in cellgen.system_variants(system):
+        found = group_of(variant)
+        if (found if found in ("truncated", "identity", "counts") else "contents") == group:
+            variants.append(variant)
+    judge(verbs, "system", variants, system)
+    verbs.enable("qemu-x86")
+    verbs.linux.check_health()
+
+
+def test_same_name(jailhouse: Jailhouse, hvcall: Hvcall) -> None:
+    """EEXIST from the driver, and from the hypervisor when asked directly: name, then id."""
+    data = bytearray(config(jailhouse, CELL))
+    jailhouse.create(CELL)
+    before = jailhouse.pools()
+    number = jailhouse.cell(CELL).id
+    other = bytearray(config(jailhouse, "test-other"))
+    data[40:44] = (9).to_bytes(4, "little")
+    same_name = hvcall.batch([("create", -1, data.hex(), 0)])[0]
+    other[40:44] = number.to_bytes(4, "little")
+    same_id = hvcall.batch([("create", -1, other.hex(), 0)])[0]
+    assert (same_name.check().result, same_id.check().result) == (-17, -17)
+    assert jailhouse.pools() == before
+
+
+def test_more_than_sixteen_pages(jailhouse: Jailhouse, hvcall: Hvcall) -> None:
+    """E2BIG, also when only the offset in the first page makes it too much."""
+    before = jailhouse.pools()
+    data = bytearray(config(jailhouse, CELL))
+    data[40:44] = (9).to_bytes(4, "little")
+    records = (16 * 4096 - len(data)) // 8
+    data[76 - 4 : 76] = (records + 10).to_bytes(4, "little")
+    big = bytes(data) + bytes(8 * (records + 10))
+    data[76 - 4 : 76] = (records - 4).to_bytes(4, "little")
+    shifted = bytes(data) + bytes(8 * (records - 4))
+    answers = hvcall.batch(
+        [("create", -1, big.hex(), 0), ("create", -1, shifted.hex(), 4000)]
+    )
+    assert [answer.check().result for answer in answers] == [-7, -7]
+    assert jailhouse.pools() == before
+
+
+def test_addresses_that_root_does_not_own(jailhouse: Jailhouse, hvcall: Hvcall) -> None:
+    """The configuration itself lies where root has nothing, or in the hypervisor."""
+    before = jailhouse.pools()
+    places = (0x3A000000, 0x3A5FF000, 0xFEE00000, 0x7FFFFFFFFFFFF000, 0xFFFFFFFFFFFFF000, 0x50000000)
+    answers = hvcall.batch([("create-at", -1, place) for place in places])
+    assert [answer.check().result for answer in answers] == [-22] * len(places)
+    assert jailhouse.pools() == before

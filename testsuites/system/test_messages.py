@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Messages between hypervisor and cells (abi.md 4): every answer, none, and nonsense."""
+
+import errno
+import time
+
+import pytest
+
+from harness.verbs import Jailhouse, JailhouseError
+from testsuites.checks import Bench, survived
+
+SHUTDOWN_REQUEST, RECONFIG_COMPLETED = 1, 2
+UNKNOWN, DENIED, APPROVED, RECEIVED = 1, 2, 3, 4
+TIMEOUT = r"^Timeout expired while waiting for reply from target cell$"
+
+
+def refused(number: int = errno.EPERM) -> "pytest.RaisesContext[JailhouseError]":
+    return pytest.raises(JailhouseError, check=lambda error: error.errno == number)
+
+
+def protocol(bench: Bench, words: str) -> None:
+    bench.run("protocol", words)
+    bench.says(r"^READY$")
+
+
+def test_shutdown_is_asked_for_and_approved(bench: Bench) -> None:
+    protocol(bench, "")
+    bench.jailhouse.shutdown(bench.number)
+    bench.says(rf"^MESSAGE {SHUTDOWN_REQUEST} REPLY {APPROVED}$")
+    assert bench.state == "shut down"
+
+
+@pytest.mark.parametrize("verb", ["shutdown", "start", "destroy"])
+def test_denied(bench: Bench, verb: str) -> None:
+    protocol(bench, "deny=1")
+    act = getattr(bench.jailhouse, verb)
+    with refused():
+        act(bench.number)
+    bench.says(rf"^MESSAGE {SHUTDOWN_REQUEST} REPLY {DENIED}$")
+    assert bench.state == "running"
+    act(bench.number)
+    bench.says(rf"^MESSAGE {SHUTDOWN_REQUEST} REPLY {APPROVED}$")
+
+
+@pytest.mark.parametrize("reply", [UNKNOWN, RECEIVED, 5, 0xFFFFFFFF])
+def test_any_other_reply_is_no_approval(bench: Bench, reply: int) -> None:
+    protocol(bench, f"reply={reply} replies=2")
+    for verb in (bench.jailhouse.shutdown, bench.jailhouse.destroy):
+        with refused():
+            verb(bench.number)
+        assert bench.state == "running"
+    bench.jailhouse.shutdown(bench.number)
+    bench.says(rf"^MESSAGE {SHUTDOWN_REQUEST} REPLY {APPROVED}$")
+
+
+def test_others_are_told_of_reconfigurations(jailhouse: Jailhouse) -> None:
+    bench = Bench.create(jailhouse, "test-one")
+    protocol(bench, "")
+    jailhouse.create("test-other")
+    bench.says(rf"^MESSAGE {RECONFIG_COMPLETED} REPLY {RECEIVED}$")
+    bench.mark()
+    jailhouse.destroy("test-other")
+    bench.says(rf"^MESSAGE {RECONFIG_COMPLETED} REPLY {RECEIVED}$")
+    assert bench.state == "running"
+
+
+def test_the_answer_to_a_notice_makes_no_difference(jailhouse: Jailhouse) -> None:
+    bench = Bench.create(jailhouse, "test-one")
+    protocol(bench, f"reply={DENIED} replies=2")
+    jailhouse.create("test-other")
+    jailhouse.destroy("test-other")
+    assert bench.state == "running"
+    assert bench.text().count(f"MESSAGE {RECONFIG_COMPLETED} REPLY {DENIED}") == 2
+
+
+def test_a_late_answer_is_waited_for(bench: Bench) -> None:
+    protocol(bench, "answer-late=200")
+    bench.jailhouse.shutdown(bench.number)
+    assert bench.state == "shut down"
+
+
+@pytest.mark.parametrize("words", ["ignore", "take"])
+@pytest.mark.parametrize("verb", ["shutdown", "start", "destroy"])
+def test_timeout(jailhouse: Jailhouse, words: str, verb: str) -> None:
+    """The cell is named failed, the operation goes on as if approved."""
+    before = jailhouse.pools()
+    bench = Bench.create(jailhouse, "test-timeout")
+    protocol(bench, words)
+    bench.mark()
+    getattr(jailhouse, verb)(bench.number, timeout=15)
+    bench.hypervisor_says(TIMEOUT)
+    if verb == "destroy":
+        survived(jailhouse, before, again=False)
+        return
+    assert bench.state == ("shut down" if verb == "shutdown" else "running")
+
+
+def test_timeout_of_a_notice_fails_the_silent_cell(jailhouse: Jailhouse) -> None:
+    """Somebody else's create goes through; who does not answer has failed."""
+    bench = Bench.create(jailhouse, "test-timeout")
+    protocol(bench, "ignore")
+    bench.mark()
+    jailhouse.create("test-other", timeout=15)
+    bench.hypervisor_says(TIMEOUT)
+    assert bench.state == "failed"
+    assert jailhouse.state("test-other") == "shut down"
+    bench.run("protocol")
+    bench.says("^READY$")
+    assert bench.state == "running"
+
+
+@pytest.mark.parametrize("words", ["ignore", "deny=-1", "reply=77"])
+@pytest.mark.parametrize("verb", ["shutdown", "start", "destroy"])
+def test_passive_cells_are_not_asked(jailhouse: Jailhouse, words: str, verb: str) -> None:
+    bench = Bench.create(jailhouse, "test-passive")
+    protocol(bench, words)
+    began = time.monotonic()
+    getattr(jailhouse, verb)(bench.number)
+    assert time.monotonic() - began < 5
+    assert "MESSAGE" not in bench.text()
+
+
+def test_passive_cells_cannot_write_their_region(jailhouse: Jailhouse) -> None:
+    """Read-only as configured: writing it is a violation like any other."""
+    bench = Bench.create(jailhouse, "test-passive")
+    outcome = bench.outcome("mem-write addr=0x100008 end=halt")
+    assert "FATAL: Invalid MMIO/RAM write, addr: 0x0000000000100008 size: 4" in outcome
+
+
+#: What a cell writes into its state: what others see, and whether it locks them.
+STATES = {
+    0: ("running", False),
+    1: ("running/locked", True),
+    2: ("shut down", False),
+    3: ("failed", False),
+    4: ("Comm ABI mismatch", False),
+    5: ("invalid", False),
+    0x12345678: ("invalid", False),
+    0xFFFFFFFF: ("invalid", False),
+}
+
+
+def test_states_that_a_cell_writes(jailhouse: Jailhouse) -> None:
+    """Shown as they are, locking only by 1, and none keeps the cell from being managed."""
+    before = jailhouse.pools()
+    bench = Bench.create(jailhouse, "test-timeout")
+    for value, (shown, locks) in STATES.items():
+        protocol(bench, f"state={value}")
+        assert bench.state == shown, value
+        if locks:
+            with refused():
+                jailhouse.create("test-other")
+        else:
+            jailhouse.create("test-other")
+            jailhouse.destroy("test-other")
+        jailhouse.shutdown(bench.number)
+        assert bench.state == "shut down"
+    bench.destroy()
+    survived(jailhouse, before)
+
+
+@pytest.mark.parametrize("state", [2, 3, 4])
+def test_terminal_states_are_not_asked(jailhouse: Jailhouse, state: int) -> None:
+    """test-wait has no timeout: asking a cell that ignores messages would never end."""
+    bench = Bench.create(jailhouse, "test-wait")
+    protocol(bench, f"ignore state={state}")
+    jailhouse.shutdown(bench.number, timeout=10)
+    assert "MESSAGE" not in bench.text()
+    assert bench.state == "shut down"
+
+
+def test_a_cell_that_scribbles_over_its_region(jailhouse: Jailhouse) -> None:
+    before = jailhouse.pools()
+    bench = Bench.create(jailhouse, "test-timeout")
+    protocol(bench, "storm")
+    for _ in range(20):
+        assert bench.state in {shown for shown, _ in STATES.values()}
+    for _ in range(8):
+        # Whatever it answers by chance, or does not: an answer comes, or the timeout.
+        try:
+            jailhouse.destroy(bench.number, timeout=15)
+        except JailhouseError as error:
+            assert error.errno == errno.EPERM
+            continue
+        break
+    else:
+        pytest.fail("eight times no approval")
+    survived(jailhouse, before)
+
+
+def test_returning_from_main_shuts_the_cell_down(bench: Bench) -> None:
+    protocol(bench, "lock exit")
+    bench.done()
+    deadline = time.monotonic() + 5
+    while bench.state != "shut down":
+        assert time.monotonic() < deadline, bench.state
+    bench.jailhouse.create("test-other")
+
+
+def test_an_exception_nobody_handles_is_reported_by_the_library(bench: Bench) -> None:
+    protocol(bench, "lock die")
+    deadline = time.monotonic() + 5
+    while bench.state != "failed":
+        assert time.monotonic() < deadline, bench.state
+    bench.jailhouse.create("test-other")
+
+
+def test_the_region_is_filled_at_every_start(bench: Bench) -> None:
+    """Signature, revision, state; what the last run left there is gone."""
+    for _ in range(2):
+        bench.run("probe")
+        text = bench.done()
+        head = bytes.fromhex(next(line for line in text.splitlines() if line.startswith("COMM 0 "))[7:])
+        assert head[:6] == b"JHCOMM"
+        assert head[6:8] == b"\x02\x00"
+        assert head[8:12] == bytes(4), "state running"
+        assert "COMM rest zero" in text
+        bench.run("protocol", "state=3")
+        bench.says("^READY$")

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tests are tested: builds with one defect each, and the check that has to
+fail on it. The same checks pass on the real build, here and in other files."""
+
+import errno
+from collections.abc import Callable
+
+import pytest
+
+from harness.guest.linux import Linux
+from harness.targets import Target
+from harness.verbs import Jailhouse, JailhouseError
+from testsuites.checks import (
+    FAILED,
+    Bench,
+    Hvcall,
+    assert_parked,
+    hypervisor_build,
+    online,
+)
+
+#: test-one's RAM at guest address 0x200000.
+RAM = 0x3A800000
+KEY = 0x5EED
+
+
+def check_lock(jailhouse: Jailhouse) -> None:
+    """Nobody may be created beside a locked cell."""
+    bench = Bench.create(jailhouse, "test-one")
+    bench.run("protocol", "lock")
+    bench.says("^READY$")
+    assert bench.state == "running/locked"
+    with pytest.raises(JailhouseError) as refused:
+        jailhouse.create("test-other")
+    assert refused.value.errno == errno.EPERM
+
+
+def check_ram(jailhouse: Jailhouse) -> None:
+    """A root CPU that touches the memory of a running cell is stopped and named.
+
+    It does not come back: the machine is of no use afterwards.
+    """
+    bench = Bench.create(jailhouse, "test-one")
+    bench.run("memcheck", f"mode=fill key={KEY} end=serve")
+    bench.done()
+    answer = Hvcall(jailhouse.linux).one("read", RAM, 8, cpu=3)
+    assert answer.parked, f"root read {answer.value:#x} of a cell's memory"
+    bench.hypervisor_says(rf"^FATAL: Invalid MMIO/RAM read, addr: {RAM:#018x} size: 8.*QEMU-Reference")
+    bench.hypervisor_says(r'^Parking CPU 3 \(Cell: "QEMU-Reference"\)$')
+
+
+def check_cpu(jailhouse: Jailhouse) -> None:
+    """After destroy the CPU is Linux's and works."""
+    bench = Bench.create(jailhouse, "test-one")
+    bench.destroy()
+    assert jailhouse.cell(0).cpus == "0-3"
+    assert online(jailhouse.linux) == "0-3"
+    assert jailhouse.linux.succeed("taskset -c 2 echo back", 10) == "back\n"
+
+
+def check_port(jailhouse: Jailhouse) -> None:
+    """A port nobody granted."""
+    bench = Bench.create(jailhouse, "test-one")
+    assert_parked(bench, bench.outcome("port-in"), r"FATAL: Invalid PIO read, port: 70 size: 1", 2)
+
+
+SHARED = {"SEED_LOCK": check_lock, "SEED_PORT": check_port}
+OWN_MACHINE = {"SEED_RAM": check_ram, "SEED_CPU": check_cpu}
+
+
+@pytest.mark.parametrize("word", SHARED)
+def test_defect_is_caught(verbs: Jailhouse, target: Target, word: str) -> None:
+    with hypervisor_build(verbs.linux, word):
+        verbs.enable(target.root_config)
+        with pytest.raises(FAILED):
+            SHARED[word](verbs)
+        verbs.destroy_all()
+        verbs.disable()
+
+
+@pytest.mark.parametrize("word", OWN_MACHINE)
+def test_defect_is_caught_on_its_own_machine(
+    fresh_linux: Callable[..., Linux], target: Target, word: str
+) -> None:
+    linux = fresh_linux()
+    verbs = Jailhouse(linux)
+    verbs.load_module()
+    with hypervisor_build(linux, word):
+        verbs.enable(target.root_config)
+        with pytest.raises(FAILED):
+            OWN_MACHINE[word](verbs)
+
+
+@pytest.mark.parametrize("check", [check_lock, check_port, check_cpu])
+def test_passes_without_defect(
+    jailhouse: Jailhouse, check: Callable[[Jailhouse], None]
+) -> None:
+    check(jailhouse)
+
+
+def test_ram_passes_without_defect(fresh_linux: Callable[..., Linux], target: Target) -> None:
+    """Also: the rest of the root cell lives on beside its parked CPU."""
+    linux = fresh_linux()
+    verbs = Jailhouse(linux)
+    verbs.load_module()
+    verbs.enable(target.root_config)
+    check_ram(verbs)
+    assert verbs.cell(0).cpus_failed == "3"
+    assert verbs.state("test-one") == "running"
+    assert linux.succeed("taskset -c 1 echo alive") == "alive\n"
