@@ -13,7 +13,7 @@ import fcntl
 import json
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,8 +105,8 @@ class Bench:
 
     def done(self, timeout: float = 20.0) -> str:
         """Wait for the program's verdict; its whole output if that is "ok"."""
-        found = self.says(r"^(DONE|ERROR) .*$", timeout)
-        assert found[0].endswith(" ok"), self.text()
+        found = self.says(r"^(DONE|ERROR) (.*)\n", timeout)
+        assert found[2].endswith(" ok"), self.text()
         return self.text()
 
     def destroy(self) -> None:
@@ -155,6 +155,15 @@ def assert_parked(bench: Bench, outcome: str, fatal: str, cpu: int) -> None:
 
 
 # --- everybody else
+
+
+def errno_of(action: Callable[..., None], *arguments: object, **named: object) -> int:
+    """The errno with which the driver or hypervisor refused; 0 if it did not."""
+    try:
+        action(*arguments, **named)
+    except JailhouseError as error:
+        return error.errno
+    return 0
 
 
 def online(linux: Linux) -> str:

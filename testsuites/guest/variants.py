@@ -18,6 +18,7 @@ import sys
 import zlib
 
 import hvcall
+
 from jailhouse import device
 from jailhouse.check import report
 

@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reports about the life of cells. See docs/bugs.md for those tested elsewhere."""
+
+import errno
+import re
+import time
+import zlib
+from collections.abc import Callable
+
+import pytest
+
+from harness.errors import ProductFailure, Verdict
+from harness.guest.linux import Linux
+from harness.targets import Target
+from harness.verbs import CONFIGS, Jailhouse, JailhouseError
+from jailhouse.cellfile import CellConfig, MemFlag
+from testsuites.checks import Bench, Hvcall, assert_parked, online, survived
+
+Repeats = Callable[[int, int], int]
+
+
+def config(jailhouse: Jailhouse, name: str) -> CellConfig:
+    return CellConfig.from_bytes(jailhouse.linux.get(str(CONFIGS / f"{name}.cell")))
+
+
+def changed(jailhouse: Jailhouse, cell: CellConfig, path: str = "/tmp/changed.cell") -> str:
+    jailhouse.linux.put(cell.to_bytes(), path)
+    return path
+
+
+# --- A5
+
+
+@pytest.mark.bug("A5")
+@pytest.mark.parametrize("end", ["start", "size"])
+def test_a5_memory_that_is_not_page_aligned(jailhouse: Jailhouse, end: str) -> None:
+    """RAM whose start or size is shifted by 0x800 becomes a trapped sub-page region, and
+    code in it or REP STOS cannot be emulated. `config check` names the region; at run
+    time the offending CPU stops, and nobody else."""
+    before = jailhouse.pools()
+    cell = config(jailhouse, "test-one")
+    ram = cell.mem_regions[1]
+    if end == "start":
+        ram.virt_start += 0x800
+        ram.phys_start += 0x800
+    ram.size -= 0x800
+    path = changed(jailhouse, cell)
+    told = jailhouse.linux.run(f"jailhouse config check {CONFIGS}/qemu-x86.cell {path}")
+    assert told.status == 1
+    assert re.search(r"(?i)sub-?page|page", told.output), told.output
+    bench = Bench.create(jailhouse, "test-one", path)
+    address = ram.virt_start + 0x10
+    outcome = bench.outcome(f"mem-stos addr={address:#x}")
+    assert_parked(bench, outcome, r"FATAL: ", 2)
+    bench.destroy()
+    survived(jailhouse, before)
+
+
+# --- A12
+
+
+@pytest.mark.bug("A12")
+def test_a12_cycles_lose_nothing(jailhouse: Jailhouse, repeats: Repeats) -> None:
+    """Pages leaked with every create and destroy until create said ENOMEM: pools are equal
+    after each of 200 cycles (with --soak)."""
+    before = jailhouse.pools()
+    for number in range(repeats(8, 200)):
+        name = ("test-one", "test-two", "tiny-demo", "test-subpage")[number % 4]
+        jailhouse.create(name)
+        jailhouse.load(name, "tiny-demo")
+        jailhouse.start(name)
+        jailhouse.destroy(name)
+        assert jailhouse.pools() == before, f"cycle {number}"
+    survived(jailhouse, before)
+
+
+@pytest.mark.bug("A12")
+def test_a12_failing_creates_lose_nothing(jailhouse: Jailhouse, repeats: Repeats) -> None:
+    """Creates that fail late: CPU of another cell, same name, IOAPIC unknown, pin_base."""
+    Bench.create(jailhouse, "test-other")
+    before = jailhouse.pools()
+    foreign = config(jailhouse, "test-one")
+    foreign.set_cpus([1, 2])
+    unknown = config(jailhouse, "ioapic-demo")
+    unknown.irqchips[0].address = 0xDEAD0000
+    pins = config(jailhouse, "ioapic-demo")
+    pins.irqchips[0].pin_base = 32
+    tries = [
+        (changed(jailhouse, foreign, "/tmp/foreign.cell"), errno.EBUSY),
+        (changed(jailhouse, unknown, "/tmp/unknown.cell"), errno.EINVAL),
+        (changed(jailhouse, pins, "/tmp/pins.cell"), errno.EINVAL),
+        ("test-other", errno.EEXIST),
+    ]
+    for _ in range(repeats(2, 50)):
+        for path, number in tries:
+            with pytest.raises(JailhouseError) as refused:
+                jailhouse.create(path)
+            assert refused.value.errno == number, path
+            assert jailhouse.pools() == before, path
+    assert online(jailhouse.linux) == "0,2-3"
+
+
+# --- A15
+
+
+@pytest.mark.bug("A15")
+def test_a15_create_from_a_cpu_of_the_new_cell(jailhouse: Jailhouse) -> None:
+    """The tool itself runs on the CPU that it gives away."""
+    linux = jailhouse.linux
+    linux.succeed("dmesg -c >/dev/null")
+    linux.succeed(["taskset", "-c", "2", "jailhouse", "cell", "create", str(CONFIGS / "test-one.cell")])
+    assert online(linux) == "0-1,3"
+    linux.succeed("jailhouse cell destroy test-one")
+    assert online(linux) == "0-3"
+    assert "WARNING" not in linux.succeed("dmesg")
+
+
+@pytest.mark.bug("A15")
+def test_a15_one_cpu_in_two_cells(jailhouse: Jailhouse) -> None:
+    """EBUSY for the second; everybody's CPUs stay where they are."""
+    Bench.create(jailhouse, "test-one")
+    before = jailhouse.pools()
+    for name in ("test-two", "tiny-demo", "smp-demo"):
+        with pytest.raises(JailhouseError) as refused:
+            jailhouse.create(name)
+        assert refused.value.errno == errno.EBUSY
+    assert online(jailhouse.linux) == "0-1,3"
+    assert jailhouse.pools() == before
+
+
+@pytest.mark.bug("A15")
+def test_a15_the_callers_own_cpu(jailhouse: Jailhouse, hvcall: Hvcall) -> None:
+    """Past the driver: the hypercall refuses the CPU that it comes from."""
+    data = bytearray(config(jailhouse, "test-one").to_bytes())
+    data[40] = 9
+    before = jailhouse.pools()
+    answer = hvcall.batch([("create", 2, bytes(data).hex(), 0)])[0]
+    assert answer.check().result == -errno.EBUSY
+    assert jailhouse.pools() == before
+
+
+# --- A16
+
+
+@pytest.mark.bug("A16")
+@pytest.mark.slow
+def test_a16_no_timeout_and_no_answer(fresh_linux: Callable[..., Linux], target: Target) -> None:
+    """msg_reply_timeout = 0 means for ever (decision 18): the root cell hangs, and the
+    harness says so within its deadline instead of hanging with it."""
+    linux = fresh_linux()
+    verbs = Jailhouse(linux)
+    verbs.load_module()
+    verbs.enable(target.root_config)
+    bench = Bench.create(verbs, "test-wait")
+    bench.run("protocol", "ignore")
+    bench.says("^READY$")
+    began = time.monotonic()
+    with pytest.raises(Verdict) as silent:
+        verbs.shutdown(bench.number, timeout=4)
+    assert isinstance(silent.value, ProductFailure)
+    assert time.monotonic() - began < 40
+    with pytest.raises(Verdict):
+        linux.check_health()
+    linux.machine.stop()
+
+
+# --- A25
+
+
+@pytest.mark.bug("A25")
+def test_a25_images_that_do_not_fit(jailhouse: Jailhouse) -> None:
+    """Targets outside, at the end, in a region that is not loadable: EINVAL, nothing is
+    written; size 0 is nothing to do."""
+    bench = Bench.create(jailhouse, "test-one")
+    linux = jailhouse.linux
+    linux.put(b"x" * 4096, "/tmp/page.bin")
+    linux.put(b"", "/tmp/empty.bin")
+    for address in (0xFF001, 0xFFFFF, 0x100000, 0x101000, 0x1FFFFF, 0x600000, 1 << 40, (1 << 64) - 4096):
+        with pytest.raises(JailhouseError) as refused:
+            jailhouse.load(bench.number, ("/tmp/page.bin", address))
+        assert refused.value.errno == errno.EINVAL, hex(address)
+    jailhouse.load(bench.number, ("/tmp/page.bin", 0xFF000), ("/tmp/page.bin", 0x5FF000))
+    jailhouse.load(bench.number, ("/tmp/empty.bin", 1 << 40))
+
+
+# --- A56
+
+
+@pytest.mark.bug("A56")
+def test_a56_create_and_destroy_under_load(jailhouse: Jailhouse, repeats: Repeats) -> None:
+    """create hung in half of all runs on some boards: IPIs, timers and idle CPUs in the
+    root cell meanwhile, changing CPUs, and no operation takes ten seconds."""
+    linux = jailhouse.linux
+    linux.succeed(
+        "rm -f /tmp/stop-load; for n in 1 2; do (while [ ! -e /tmp/stop-load ]; do "
+        "for c in 0 1 2 3; do taskset -c $c true; done; usleep 1000; done) >/dev/null 2>&1 & done"
+    )
+    before = jailhouse.pools()
+    names = ("test-one", "test-other", "apic-demo", "test-two")
+    for number in range(repeats(8, 500)):
+        name = names[number % len(names)]
+        jailhouse.create(name, timeout=10)
+        jailhouse.destroy(name, timeout=10)
+    linux.succeed("touch /tmp/stop-load; sleep 0.3")
+    survived(jailhouse, before)
+
+
+# --- A59
+
+
+SELFTEST = (
+    "t-word=hello t-hex=0x1f t-neg=-5 t-flag=1 t-off=0 t-empty t-hello=1 t-he=3 "
+    "t-long=abcdefghijk t-last=9"
+)
+
+
+@pytest.mark.bug("A59")
+@pytest.mark.parametrize("image", ["selftest", "selftest-32"])
+def test_a59_inmate_library(bench: Bench, image: str) -> None:
+    """Dirty RAM, interrupts in leaf functions, numbers, maps beyond 2 MiB: at the first
+    start, at the second of the same load, and loaded into RAM full of ones."""
+    linux = bench.jailhouse.linux
+    linux.succeed("tr '\\0' '\\377' </dev/zero | head -c 1048576 >/tmp/ones.bin")
+    words = SELFTEST + (" ram=0x200000" if image == "selftest" else "")
+    for dirty in (False, True):
+        if dirty:
+            bench.jailhouse.load(bench.number, ("/tmp/ones.bin", 0), ("/tmp/ones.bin", 0x200000))
+        bench.run(image, words)
+        bench.done(30)
+        bench.start()
+        assert "failed" not in bench.done(30)
+
+
+# --- A62
+
+
+@pytest.mark.bug("A62")
+def test_a62_images_at_odd_places(bench: Bench) -> None:
+    """One to three images, odd offsets, sizes around a page: each arrives whole, and the
+    bytes around it are untouched."""
+    linux = bench.jailhouse.linux
+    base = 0x200000
+    images = []
+    expected = bytearray(b"\0" * 0x10000)
+    for number, (offset, size) in enumerate(
+        [(1, 1), (0x123, 4095), (0x2000, 4096), (0x3801, 4097), (0x6000, 0), (0x7FFF, 8193)]
+    ):
+        content = bytes((number * 37 + n) % 251 + 1 for n in range(size))
+        linux.put(content, f"/tmp/image{number}.bin")
+        expected[offset : offset + size] = content
+        images.append((f"/tmp/image{number}.bin", base + offset))
+    linux.put(bytes(0x10000), "/tmp/zero.bin")
+    words = f"string:con-base={bench.port:#x} mode=crc regions={base:#x}:0x10000"
+    bench.jailhouse.load(
+        bench.number, "memcheck", (words, 0x1000), ("/tmp/zero.bin", base), *images
+    )
+    bench.start()
+    text = bench.done()
+    assert f"CRC {base:x} 10000 {zlib.crc32(expected):08x}" in text
+
+
+# --- U
+
+
+@pytest.mark.bug("U11")
+def test_u11_ioapic_pins_come_back(jailhouse: Jailhouse, repeats: Repeats) -> None:
+    """A second irqchip with pin_base 32 failed the create and leaked the first one's page."""
+    before = jailhouse.pools()
+    cell = config(jailhouse, "ioapic-demo")
+    second = type(cell.irqchips[0])(cell.irqchips[0].address, cell.irqchips[0].id, 32)
+    cell.irqchips.append(second)
+    path = changed(jailhouse, cell)
+    for _ in range(repeats(5, 100)):
+        with pytest.raises(JailhouseError) as refused:
+            jailhouse.create(path)
+        assert refused.value.errno == errno.EINVAL
+        assert jailhouse.pools() == before
+    # Root's pin still works: power-button events come by pin 9, the serial console by 3.
+    assert jailhouse.linux.succeed("echo pins") == "pins\n"
+    survived(jailhouse, before)
+
+
+@pytest.mark.bug("U14")
+def test_u14_memory_is_cleared_before_its_next_owner(jailhouse: Jailhouse, hvcall: Hvcall) -> None:
+    """Our policy (decision 12): zero at destroy; not at shutdown, start or load."""
+    key = 0xC0FFEE
+    bench = Bench.create(jailhouse, "test-one")
+    bench.run("memcheck", f"mode=fill key={key}")
+    bench.done()
+    # The same cell, loaded again: its memory is its own.
+    bench.run("memcheck", f"mode=verify key={key}")
+    bench.done()
+    bench.destroy()
+    pages = range(0x3A800000, 0x3AC00000, 0x40000)
+    answers = hvcall.batch([("read", -1, page + 8, 8) for page in pages])
+    assert {answer.check().value for answer in answers} == {0}
+    bench = Bench.create(jailhouse, "test-one")
+    bench.run("memcheck", f"mode=scan key={key}")
+    assert "nonzero 0 matching 0" in bench.done()
+
+
+@pytest.mark.bug("U14")
+def test_u14_shared_and_read_only_memory_is_not_cleared(jailhouse: Jailhouse, hvcall: Hvcall) -> None:
+    """What the root cell shares, or the cell could not write, is left alone."""
+    cell = config(jailhouse, "test-one")
+    ram = cell.mem_regions[1]
+    ram.flags = MemFlag.READ | MemFlag.WRITE | MemFlag.ROOTSHARED
+    hvcall.batch([("write", -1, ram.phys_start, 8, 0x1122334455667788)])
+    bench = Bench.create(jailhouse, "test-one", changed(jailhouse, cell))
+    bench.destroy()
+    assert hvcall.one("read", ram.phys_start, 8).check().value == 0x1122334455667788
+    hvcall.batch([("write", -1, ram.phys_start, 8, 0)])
+
+
+@pytest.mark.bug("U15")
+def test_u15_pool_figures_are_for_everybody(bench: Bench) -> None:
+    """A cell may read the hypervisor's page figures: the contract (abi.md 3.3) says so."""
+    pools = bench.jailhouse.pools()
+    wanted = (pools.mem_size, pools.mem_used, pools.remap_size, pools.remap_used, 2)
+    for kind, value in enumerate(wanted):
+        assert bench.outcome(f"hypercall addr=5 value={kind}") == f"survived\nVALUE {value:x}"
