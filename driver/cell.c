@@ -208,6 +208,17 @@ static void cell_return_cpus(struct cell *cell)
 	cpumask_clear(&cell->offlined);
 }
 
+/* An answer that holds: not while the CPU is on its way up or down. */
+static bool cpu_is_online(unsigned int cpu)
+{
+	bool online;
+
+	cpus_read_lock();
+	online = cpu_online(cpu);
+	cpus_read_unlock();
+	return online;
+}
+
 /* Takes the CPUs from Linux. They cannot come back before cell_return_cpus(). */
 static int cell_take_cpus(struct cell *cell)
 {
@@ -217,7 +228,7 @@ static int cell_take_cpus(struct cell *cell)
 	cpumask_andnot(&root_cell->cpus, &root_cell->cpus, &cell->cpus);
 	cpumask_or(&cpus_in_cells, &cpus_in_cells, &cell->cpus);
 	for_each_cpu(cpu, &cell->cpus) {
-		if (!cpu_online(cpu))
+		if (!cpu_is_online(cpu))
 			continue;
 		err = remove_cpu(cpu);
 		if (err < 0) {
