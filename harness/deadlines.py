@@ -15,6 +15,8 @@ from dataclasses import dataclass
 _SCALE_VARIABLE = "JAILHOUSE_DEADLINE_SCALE"
 #: Seconds the calibration loop takes on the host the limits were written for.
 _NOMINAL = 0.060
+#: Load that comes later must not expire waits at once, nor make them endless.
+FLOOR, CEILING = 2.0, 8.0
 
 
 def calibrate() -> float:
@@ -22,7 +24,7 @@ def calibrate() -> float:
     known = os.environ.get(_SCALE_VARIABLE)
     if known is not None:
         return float(known)
-    factor = max(1.0, min(6.0, _measure() / _NOMINAL))
+    factor = max(FLOOR, min(CEILING, _measure() / _NOMINAL))
     os.environ[_SCALE_VARIABLE] = f"{factor:.2f}"
     return factor
 

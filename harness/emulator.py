@@ -85,6 +85,7 @@ class Emulator:
         boot = Boot(self.image.kernel, directory / "initrd", self.image.command_line)
         self.image.write_initrd(boot.initrd)
         for stream in self.streams.values():
+            stream.starved = self.run_delay
             stream.record(self.results / f"{stream.name}.log")
         self._drain = Drain({wiring.serial(name): s for name, s in self.streams.items()})
         self._monitor = Monitor(wiring.qmp)

@@ -40,6 +40,8 @@ from harness.verbs import Jailhouse, Selector
 
 EXPECTED = results.REPOSITORY / "testsuites" / "expected"
 _RUN = pytest.StashKey["Run"]()
+#: The run of the controlling process, for reports, which carry no configuration.
+_current: Run | None = None
 _OUTCOME = pytest.StashKey[dict[str, pytest.TestReport]]()
 
 
@@ -158,9 +160,11 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """With workers, everything is built before they start; a named target must run."""
+    global _current  # noqa: PLW0603
     run = session.config.stash[_RUN]
     if not run.controls:
         return
+    _current = run
     for target in run.targets:
         if not target.judgement().possible:
             reasons = "; ".join(target.judgement().reasons)
@@ -268,17 +272,6 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     elif report.when == "call":
         name = expected.plain_name(report.nodeid, target)
         run.outcomes.append(expected.Outcome(name, target, False))
-
-
-_current: Run | None = None
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection(session: pytest.Session) -> None:
-    """Remember the run of the controlling process for reports, which carry no config."""
-    global _current  # noqa: PLW0603
-    run = session.config.stash[_RUN]
-    _current = run if run.controls else None
 
 
 @pytest.hookimpl(trylast=True)

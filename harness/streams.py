@@ -4,7 +4,8 @@
 Everything that arrives is appended to the stream's files at once and kept in
 memory, so nobody has to be expecting for nothing to be lost and for the guest
 not to be blocked. Matching works on what is in memory: `Stream.expect()` for
-one pattern, `Stream.spawn()` for pexpect's interface.
+one pattern, `Stream.spawn()` for pexpect's interface. Limits of `expect()` and
+`expect_lines()` are scaled to this host (see `deadlines`).
 
 Ports are pairs of FIFOs, not sockets: emulators write byte by byte, and a Unix
 socket is full after some 280 such writes, a FIFO after a million. The thread
@@ -29,8 +30,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import pexpect
 from pexpect.spawnbase import SpawnBase
 
-from harness.deadlines import Deadline
-from harness.errors import ChannelClosed, DeadlineExpired
+from harness.deadlines import Deadline, scaled
+from harness.errors import ChannelClosed, DeadlineExpired, HostStarved, Verdict
 
 if TYPE_CHECKING:
     _SpawnBytes = SpawnBase[bytes]
@@ -64,6 +65,8 @@ class Stream:
         self._input: int | None = None
         self._sending = threading.Lock()
         self._listeners: list[Callable[[bytes], None]] = []
+        #: Seconds so far that the emulator wanted a host CPU and had none.
+        self.starved: Callable[[], float] = lambda: 0.0
 
     # --- what arrives
 
@@ -154,7 +157,8 @@ class Stream:
         those take exponential time when they do not match.
         """
         compiled = re.compile(pattern)
-        deadline = Deadline.after(timeout)
+        deadline = Deadline.after(scaled(timeout))
+        delay = self.starved()
         while True:
             seen = self.end
             complete = self.text(since).rpartition("\n")[0]
@@ -162,10 +166,7 @@ class Stream:
             if len(found) >= count:
                 return found[:count]
             if self._closed or deadline.expired:
-                raise (ChannelClosed if self._closed else DeadlineExpired)(
-                    f"{self.name}: {len(found)} of {count} lines {pattern!r} after "
-                    f"{deadline.elapsed():.1f} s; last lines:\n{self.tail()}"
-                )
+                raise self._failed(f"{len(found)} of {count} lines {pattern!r}", deadline, delay)
             self.wait(seen, deadline.remaining())
 
     def expect(
@@ -173,12 +174,13 @@ class Stream:
     ) -> re.Match[str]:
         """The first match of `pattern` at or after offset `since`.
 
-        Raises DeadlineExpired after `timeout` seconds, ChannelClosed when the
-        port is gone and nothing matched. Line ends are LF; a match is at most
-        WINDOW bytes long.
+        Raises DeadlineExpired (or HostStarved) after `timeout` seconds,
+        ChannelClosed when the port is gone and nothing matched. Line ends are
+        LF; a match is at most WINDOW bytes long.
         """
         compiled = re.compile(pattern, flags)
-        deadline = Deadline.after(timeout)
+        deadline = Deadline.after(scaled(timeout))
+        delay = self.starved()
         start = since
         while True:
             seen = self.end
@@ -187,14 +189,21 @@ class Stream:
                 return found
             # What was searched once is not searched again, but for a match cut in two.
             start = max(start, seen - WINDOW)
-            if self._closed and seen == self.end:
-                raise ChannelClosed(f"{self.name} closed before {pattern!r}:\n{self.tail()}")
-            if deadline.expired:
-                raise DeadlineExpired(
-                    f"{self.name}: no {pattern!r} within {timeout:.1f} s; last lines:\n"
-                    f"{self.tail()}"
-                )
+            if deadline.expired or (self._closed and seen == self.end):
+                raise self._failed(f"no {pattern!r}", deadline, delay)
             self.wait(seen, deadline.remaining())
+
+    def _failed(self, what: str, deadline: Deadline, delay: float) -> Verdict:
+        text = f"{self.name}: {what} after {deadline.elapsed():.1f} s"
+        last = f"last lines:\n{self.tail()}"
+        if self._closed:
+            return ChannelClosed(f"{text}, then the port closed; {last}")
+        starved = self.starved() - delay
+        if starved > deadline.elapsed() / 2:
+            return HostStarved(
+                f"{text}, of which the emulator waited {starved:.1f} s for a host CPU; {last}"
+            )
+        return DeadlineExpired(f"{text}; {last}")
 
     def spawn(self, since: int | None = None, timeout: float = 30.0) -> StreamSpawn:
         """A pexpect object that starts matching at offset `since` (default: now)."""

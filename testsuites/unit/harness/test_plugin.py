@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs of pytest whose exit code and record say whose fault it is. No machine."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from harness.probes import svm_possible_in_kvm
+from harness.results import REPOSITORY, commit, folder_name
+
+TESTS = """
+import os, pytest
+from harness.errors import HostStarved, NetworkLost, HarnessFailure, Unsupported
+
+def test_good(): pass
+def test_assert(): assert 1 == 2
+def test_pytest_fail(): pytest.fail("so")
+def test_network(): raise NetworkLost("gone")
+def test_bug_in_test(): raise TypeError("oops")
+def test_harness(): raise HarnessFailure("broken")
+def test_starved(): raise HostStarved("no CPU")
+def test_skip(): pytest.skip("not today")
+def test_unsupported(): raise Unsupported("no feature")
+def test_crash(): os._exit(3)
+
+@pytest.fixture
+def bad_fixture(): raise KeyError("x")
+def test_fixture(bad_fixture): pass
+"""
+
+
+def run(tmp_path: Path, *arguments: str) -> tuple[int, str, Path]:
+    (tmp_path / "test_x.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    environment = {
+        **os.environ,
+        "JAILHOUSE_RESULTS": str(tmp_path / "results"),
+        "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'tools'}",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "harness.plugin", "-p", "no:cacheprovider",
+         "-q", str(tmp_path / "test_x.py"), *arguments],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr, tmp_path / "results" / "latest"
+
+
+@pytest.mark.parametrize(
+    ("tests", "code"),
+    [
+        ("good", 0),
+        ("good or assert", 1),
+        ("pytest_fail", 1),
+        ("network", 1),
+        ("bug_in_test", 11),
+        ("test_harness", 11),
+        ("test_fixture", 11),
+        ("starved", 12),
+        ("skip", 14),
+        ("unsupported", 14),
+        ("assert or test_harness or starved", 1),
+        ("test_harness or starved or skip", 11),
+        ("starved or skip", 12),
+    ],
+)
+def test_exit_code(tmp_path: Path, tests: str, code: int) -> None:
+    status, output, latest = run(tmp_path, "-k", tests)
+    assert status == code, output
+    record = json.loads((latest / "run.json").read_text())
+    assert record["exit"] == code
+    assert record["commit"].split("-")[0] == commit().split("-")[0]
+    cases = ElementTree.parse(latest / "junit.xml").getroot().iter("testcase")
+    assert len(list(cases)) >= 1
+
+
+def test_workers(tmp_path: Path) -> None:
+    """A crashed worker is the harness's failure; verdicts of workers count."""
+    status, output, _ = run(tmp_path, "-n", "2", "-k", "crash")
+    assert status == 11, output
+    status, output, _ = run(tmp_path, "-n", "2", "-k", "good or network")
+    assert status == 1, output
+
+
+def test_unlisted_skip_is_named(tmp_path: Path) -> None:
+    _, output, _ = run(tmp_path, "-k", "skip")
+    assert "was skipped on host without being listed in testsuites/expected/host.toml" in output
+    assert "not today" in output
+
+
+@pytest.mark.skipif(svm_possible_in_kvm().possible, reason="KVM offers SVM here")
+def test_a_named_target_that_cannot_run(tmp_path: Path) -> None:
+    status, output, _ = run(tmp_path, "-k", "good", "--target", "amd-kvm")
+    assert status == 14, output
+    assert "amd-kvm can not run here" in output
+    assert "CPUID 0x80000001" in output or "/dev/kvm" in output
+
+
+def test_runs_do_not_share_folders(tmp_path: Path) -> None:
+    run(tmp_path, "-k", "good")
+    run(tmp_path, "-k", "good")
+    runs = [path for path in (tmp_path / "results").iterdir() if not path.is_symlink()]
+    assert len(runs) == 2
+
+
+def test_folder_names() -> None:
+    names = {
+        folder_name(f"testsuites/system/test_a.py::test_b[{'x' * 200}{number}]")
+        for number in range(3)
+    }
+    assert len(names) == 3
+    assert all(len(name) < 130 and "/" not in name for name in names)
