@@ -26,6 +26,13 @@ static int report_config(enum config_verdict verdict)
 	return -EINVAL;
 }
 
+/* The ioctl has no length: this is how a file that is too short shows. */
+static int report_fault(void)
+{
+	pr_err("Configuration is truncated or not readable\n");
+	return -EFAULT;
+}
+
 /* A checked copy in kernel memory, to be kvfree()d. */
 static struct jailhouse_system *config_get(const struct jailhouse_system __user *arg, u64 *size)
 {
@@ -47,7 +54,7 @@ static struct jailhouse_system *config_get(const struct jailhouse_system __user 
 	memcpy(config, &header, sizeof(header));
 	if (copy_from_user(config + 1, arg + 1, *size - sizeof(header))) {
 		kvfree(config);
-		return ERR_PTR(-EFAULT);
+		return ERR_PTR(report_fault());
 	}
 	config->root_cell.name[JAILHOUSE_CELL_NAME_MAXLEN] = 0;
 	return config;
