@@ -145,7 +145,8 @@ static void enter_case(void *arg __maybe_unused)
 }
 
 /* Runs code up to the INT3 behind it. case_regs are the registers. */
-static void run_case(u8 *where, const struct code *code, struct cpu_state *end)
+static void __attribute__((noinline))
+run_case(u8 *where, const struct code *code, struct cpu_state *end)
 {
 	memset(where, OPCODE_INT3, CODE_SIZE + 8);
 	memcpy(where, code->byte, code->len);
@@ -319,18 +320,38 @@ struct outcome {
 	u64 memory;
 };
 
+static void prepare(const struct insn *insn, const struct mem_form *form,
+		    u8 reg, u8 *where, unsigned long target, struct code *code)
+{
+	u64 disp;
+
+	fill_registers();
+	disp = place_operand(insn, form, target, where);
+	encode(code, insn, form, reg, disp);
+}
+
+/*
+ * Forms that are relative to the stack pointer take two rounds: the first, with
+ * nothing but INT3, tells what it is at this place.
+ */
 static void run_on(const struct insn *insn, const struct mem_form *form, u8 reg,
 		   u8 *where, u8 *window, u8 *alias, unsigned int offset,
 		   struct code *code, struct outcome *outcome)
 {
-	u64 disp;
+	bool ready = form->base != REG_SP;
 
 	fill_window(alias);
-	fill_registers();
-	disp = place_operand(insn, form, (unsigned long)window + offset, where);
-	encode(code, insn, form, reg, disp);
-	memcpy(outcome->start, case_regs, sizeof(case_regs));
-	run_case(where, code, &outcome->end);
+	code->len = 0;
+	for (;; ready = true) {
+		if (ready)
+			prepare(insn, form, reg, where,
+				(unsigned long)window + offset, code);
+		memcpy(outcome->start, case_regs, sizeof(case_regs));
+		run_case(where, code, &outcome->end);
+		if (ready)
+			break;
+		test.sp = outcome->end.r[REG_SP];
+	}
 	memcpy(&outcome->memory, alias, WINDOW_SIZE);
 }
 
@@ -567,17 +588,11 @@ static bool check_insns(const struct insn *insn, unsigned int count)
 static void mmio_access_init(void)
 {
 	unsigned long page = cmdline_int("testdev", TESTDEV_PAGE);
-	struct code nothing = { .len = 0 };
-	struct cpu_state end;
-
 	trap_set_handler(3, breakpoint);
 	test.window = (u8 *)page + WINDOW_OFFSET;
 	test.alias = (u8 *)COMM_REGION_BASE + WINDOW_OFFSET;
 	test.ram = heap_alloc(WINDOW_SIZE, WINDOW_SIZE);
 	test.code_pages = heap_alloc(2 * PAGE_SIZE, PAGE_SIZE);
-	fill_registers();
-	run_case(test.code_pages, &nothing, &end);
-	test.sp = end.r[REG_SP];
 }
 
 #endif
