@@ -106,6 +106,8 @@ class MachineSpec:
     nics: tuple[Nic, ...] = ()
     disks: tuple[Disk, ...] = ()
     audio: Audio | None = None
+    #: Frequency of the TSC, told to Linux: a loaded host once calibrated a sixth of it.
+    tsc_khz: int | None = None
     #: Kernel parameters this machine needs, whatever the image.
     kernel_parameters: tuple[str, ...] = ()
 
@@ -123,6 +125,8 @@ class MachineSpec:
         line = [f"console={console.tty},115200", f"jailhouse.agent={agent.tty}"]
         if self.reservation is not None:
             line.append(self.reservation.kernel_parameter)
+        if self.tsc_khz is not None:
+            line.append(f"tsc_early_khz={self.tsc_khz}")
         return (*line, *self.kernel_parameters)
 
 
@@ -143,14 +147,9 @@ QEMU_X86 = MachineSpec(
     nics=(Nic("e1000e", "02.0"),),
     disks=(Disk("ide.0"),),
     audio=Audio("1b.0", "hda-duplex"),
+    tsc_khz=2_596_000,
     # no_timer_check: a loaded host panics in setup_IO_APIC without it.
-    # tsc_early_khz: a loaded host once calibrated the TSC to a sixth.
-    kernel_parameters=(
-        "intel_iommu=off",
-        "amd_iommu=off",
-        "no_timer_check",
-        "tsc_early_khz=2596000",
-    ),
+    kernel_parameters=("intel_iommu=off", "amd_iommu=off", "no_timer_check"),
 )
 
 MACHINES: dict[str, MachineSpec] = {QEMU_X86.name: QEMU_X86}

@@ -43,8 +43,10 @@ class Target:
         return Engine(tree.argv, tree.version, self.accelerator, self.clock, tree.env)
 
     def counted(self) -> Target:
-        """The same target with counted time."""
-        return replace(self, clock=Clock.ICOUNT)
+        """The same target with counted time: its TSC ticks once a nanosecond."""
+        return replace(
+            self, clock=Clock.ICOUNT, machine=replace(self.machine, tsc_khz=1_000_000)
+        )
 
 
 TARGETS: dict[str, Target] = {
@@ -52,8 +54,8 @@ TARGETS: dict[str, Target] = {
     for target in (
         Target("amd-tcg", QEMU_X86, "qemu-x86", Accelerator.TCG, "qemu-x86", "qemu-x86", _always),
         Target(
-            "amd-kvm", QEMU_X86, "qemu-x86", Accelerator.KVM, "qemu-x86", "qemu-x86",
-            svm_possible_in_kvm,
+            "amd-kvm", replace(QEMU_X86, tsc_khz=None), "qemu-x86", Accelerator.KVM, "qemu-x86",
+            "qemu-x86", svm_possible_in_kvm,
         ),
     )
 }  # fmt: skip
