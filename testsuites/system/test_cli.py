@@ -7,8 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
+from harness import plugin
+from harness.engines.qemu import ICOUNT_SHIFT
 from harness.guest import Result
 from harness.guest.linux import Linux
+from harness.image import Artifacts
+from harness.session import Lab, Variant
 from harness.targets import Target
 from harness.verbs import CONFIGS, INMATES, Jailhouse
 from testsuites.checks import Bench
@@ -255,3 +259,38 @@ def test_stats(jailhouse: Jailhouse, word: str) -> None:
 
 def test_stats_of_nobody(jailhouse: Jailhouse, command: Command) -> None:
     assert command("cell", "stats", "nobody").status == 1
+
+
+#: What `jailhouse cell list` may cost in the guest.
+INSTRUCTIONS = 60_000_000
+#: Runs a program twice and prints the nanoseconds of the second time: with counted time on one
+#: CPU, which only stands still when that CPU does, instructions << ICOUNT_SHIFT.
+STOPWATCH = """
+import os, sys, time
+for _ in range(2):
+    began = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+    pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+    status = os.waitpid(pid, 0)[1]
+    spent = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW) - began
+    assert status == 0
+print(spent)
+"""
+
+
+def test_cell_list_is_cheap(target: Target, artifacts: Artifacts, folder: plugin.TestFolder) -> None:
+    """Counted on a machine with one CPU and counted time."""
+    lab = Lab(target.counted(), lambda kernel: artifacts, folder.path, "counted")
+    with lab.booted(Variant(cpus=1)) as linux:
+        verbs = Jailhouse(linux)
+        verbs.load_module()
+        data = bytearray(linux.get(config(target.root_config)))
+        data[488] = 1
+        linux.put(bytes(data), "/tmp/one.cell")
+        verbs.enable("/tmp/one.cell")
+        linux.put(STOPWATCH.encode(), "/tmp/stopwatch.py")
+        output = linux.succeed("python3 /tmp/stopwatch.py /usr/sbin/jailhouse cell list", 120)
+        assert "QEMU-Reference" in output
+        instructions = int(output.splitlines()[-1]) >> ICOUNT_SHIFT
+        folder.step(f"jailhouse cell list: {instructions} instructions")
+        assert instructions <= INSTRUCTIONS
+        verbs.disable()

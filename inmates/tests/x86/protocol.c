@@ -9,7 +9,8 @@
  *	ignore		never answers
  *	take		takes messages away but never answers
  *	answer-late=<ms> waits before each answer
- *	storm		writes random words to the whole region for ever
+ *	storm		writes random words to the whole region for ever, or
+ *			words=<n> of them and then stops
  *	exit		returns from the program
  *	die		exception that nobody handles
  *
@@ -74,11 +75,14 @@ static void serve(void)
 static void storm(void)
 {
 	volatile u32 *region = (void *)COMM_REGION_BASE;
+	s64 left = cmdline_int("words", 0);
 	u32 random = 0x12345678;
 
 	for (;;) {
 		random = random * 1664525 + 1013904223;
 		region[(random >> 8) % (PAGE_SIZE / 4)] = random;
+		if (left && --left == 0)
+			stop();
 	}
 }
 
