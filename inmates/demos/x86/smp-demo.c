@@ -45,6 +45,11 @@ void inmate_main(void)
 	trap_set_handler(IPI_VECTOR, ipi);
 	primary = apic_id();
 
+	/*
+	 * The hypervisor reports every CPU that starts, on the same UART: be
+	 * silent until it has.
+	 */
+	smp_wait_for_others();
 	printf("SMP demo, primary CPU: %u\n", primary);
 	printf("Waiting for the rest...\n");
 	others = smp_wait_for_others();
