@@ -6,7 +6,12 @@
 #include <jailhouse/cell-config.h>
 #include <jailhouse/image.h>
 
-#include "x86/hypercall.h"	/* arch_hypercall(), ARCH_CONFIG, ARCH_PINNED_CPU */
+/* arch_hypercall(), ARCH_CONFIG; ARCH_PINNED_CPU where there is such a CPU */
+#ifdef CONFIG_X86_64
+#include "x86/hypercall.h"
+#else
+#error "only x86-64 is implemented"
+#endif
 
 /* Firmware file for this machine; NULL: no (usable) virtualisation. */
 const char *arch_firmware_name(void);

@@ -265,7 +265,9 @@ void cell_sysfs_remove(struct cell *cell)
 {
 	cpu_stats_remove(&cell->cpus);
 	stats_dir_remove(&cell->stats);
-	kobject_del(&cell->kobj);
+	/* Not if cell_sysfs_add() ran out of memory. */
+	if (cell->kobj.state_in_sysfs)
+		kobject_del(&cell->kobj);
 }
 
 /* --- The directory itself --- */
