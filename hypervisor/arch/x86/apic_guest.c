@@ -43,7 +43,8 @@ static const struct apic_reg apic_regs[APIC_NUM_REGS] = {
 	[APIC_REG_LVTCMCI]	= { REG_LVT, .reserved = 0xfffee800 },
 	[APIC_REG_ICR]		= { REG_ICR },
 	[APIC_REG_ICR_HI]	= { REG_ICR_HI, .no_msr = true },
-	[APIC_REG_LVTT]		= { REG_LVT, .reserved = 0xfff8ef00 },
+	/* Has no delivery mode by the manual, but emulators and some CPUs use the field. */
+	[APIC_REG_LVTT]		= { REG_LVT, .reserved = 0xfff8e800 },
 	[APIC_REG_LVTTHMR]	= { REG_LVT, .reserved = 0xfffee800 },
 	[APIC_REG_LVTPC]	= { REG_LVT, .reserved = 0xfffee800 },
 	[APIC_REG_LVT0]		= { REG_LVT, .reserved = 0xfffe0800 },

@@ -76,6 +76,22 @@ void x86_handle_events(void)
 	} while (arch->nmi_pending);
 }
 
+/* --- Console ------------------------------------------------------------- */
+
+#define GUEST_LINES		16
+#define GUEST_LINES_PERIOD_MS	1000
+
+bool guest_line_allowed(void)
+{
+	struct arch_percpu *arch = &this_cpu()->arch;
+
+	if ((s64)(arch_ticks() - arch->lines_until) > 0) {
+		arch->lines_until = ticks_from_now(GUEST_LINES_PERIOD_MS);
+		arch->lines = 0;
+	}
+	return arch->lines++ < GUEST_LINES;
+}
+
 /* --- Hypercalls ---------------------------------------------------------- */
 
 static bool hypercall_allowed(const struct vcpu_state *state)
@@ -102,7 +118,7 @@ void x86_handle_hypercall(struct guest_regs *regs)
 	result = hypercall((u32)regs->rax, regs->rdi & mask, regs->rsi & mask);
 	if ((u32)regs->rax == JAILHOUSE_HC_DISABLE && result == 0)
 		arch_cpu_leave();
-	if (result == -ENOSYS)
+	if (result == -ENOSYS && guest_line_allowed())
 		printk("CPU %u: Unknown hypercall %u, RIP: 0x%016llx\n",
 		       this_cpu()->cpu_id, (u32)regs->rax, state.rip);
 	regs->rax = result;

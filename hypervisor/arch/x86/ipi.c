@@ -10,6 +10,7 @@
 #include <arch/apic_hw.h>
 #include <arch/apic_regs.h>
 #include <arch/ipi.h>
+#include <arch/vcpu.h>
 
 #define BROADCAST_XAPIC		0xffU
 #define BROADCAST_X2APIC	0xffffffffU
@@ -91,7 +92,8 @@ static void send_to_cpu(struct per_cpu *target, u32 lo)
 	switch (ICR_DELIVERY(lo)) {
 	case DELIVERY_NMI:
 		/* NMIs are the hypervisor's own means of management. */
-		printk("Ignoring NMI IPI to CPU %u\n", target->cpu_id);
+		if (guest_line_allowed())
+			printk("Ignoring NMI IPI to CPU %u\n", target->cpu_id);
 		break;
 	case DELIVERY_INIT:
 		/* De-assert (level-triggered, level 0) means nothing since the P4. */
@@ -118,6 +120,8 @@ static void send_to_all(const struct cell *cell, u32 lo, const struct per_cpu *e
 
 static void warn_outside(u32 hi)
 {
+	if (!guest_line_allowed())
+		return;
 	printk("WARNING: CPU %u specified IPI destination outside cell boundaries, ICR.hi=%x\n",
 	       this_cpu()->cpu_id, hi);
 }

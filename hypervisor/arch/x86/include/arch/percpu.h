@@ -56,6 +56,10 @@ struct arch_percpu {
 	volatile bool nmi_pending;	/* an NMI arrived: look at the events again */
 	volatile bool moved;		/* came from another cell: clean FP, debug, PMU */
 
+	/* Lines that the guest may cause in this period (guest_line_allowed()) */
+	u64 lines_until;		/* ticks */
+	unsigned int lines;
+
 	u64 pat;
 	u64 mtrr_def_type;		/* bit 11 clear: the guest runs uncached */
 };

@@ -72,6 +72,11 @@ u64 vcpu_operand(const struct guest_regs *regs, const struct insn *insn);
 void x86_handle_hypercall(struct guest_regs *regs);
 /* Management requests, INIT and SIPI: whatever waits for this CPU, until nothing does. */
 void x86_handle_events(void);
+/*
+ * May a warning that the guest can cause at will be printed now?  A few a
+ * second and CPU: the console is everybody's, and slow.
+ */
+bool guest_line_allowed(void);
 /* FP, debug and PMU state of the calling CPU to reset values (decisions.md 13). */
 void x86_reset_moved_cpu(void);
 void x86_handle_cpuid(struct guest_regs *regs);
