@@ -45,7 +45,7 @@ class Child:
     def __init__(self) -> None:
         to_child, self._commands_fd = os.pipe()
         self._reports_fd, from_child = os.pipe()
-        self.stderr: IO[bytes] = tempfile.TemporaryFile()
+        self.stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         env = dict(os.environ)
         env.pop("PYTEST_ADDOPTS", None)
         env.update({

@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-
 from hostlib import REPO
 
 sys.path[:0] = [str(REPO / "tools")]
 
-from jailhouse.cellfile import CellConfig, CellFlag, MemFlag, Memory, SystemConfig  # noqa: E402
-
 from test_config import compiled  # noqa: E402
+
+from jailhouse.cellfile import CellConfig, CellFlag, MemFlag, Memory, SystemConfig  # noqa: E402
 
 CORE = ["cell", "cell_comm", "cell_manage", "cell_memory", "config", "cpu", "hypercall", "mmio", "page_pool",
         "paging", "subpage"]

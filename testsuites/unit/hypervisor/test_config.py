@@ -16,13 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from hostlib import CC, REPO, clean_env
 
 sys.path[:0] = [str(REPO / "tools"), str(REPO / "testsuites")]
 
 import cellgen  # noqa: E402
-from jailhouse.cellfile import CellConfig, Irqchip, MemFlag, Memory, PciCapability, PciDevice, SystemConfig  # noqa: E402
+
+from jailhouse.cellfile import (  # noqa: E402
+    CellConfig,
+    Irqchip,
+    MemFlag,
+    Memory,
+    PciCapability,
+    PciDevice,
+    SystemConfig,
+)
 
 SOURCES = ["hypervisor/core/config.c", "hypervisor/lib/string.c", "config_wrapper.c", "printk.c"]
 CDEF = """
@@ -197,12 +205,12 @@ def test_pci_devices(check: Checker, cell: bytes, device: PciDevice, good: bool)
     assert check.cell(config.to_bytes()) == (0 if good else errno.EINVAL), check.log()
 
 
-@pytest.mark.parametrize(("start", "length", "flags", "good"), [
-    (0x40, 4, 1, True), (0x10, 4, 1, False), (0x10, 4, 0, True), (0xFFE, 2, 1, True), (0xFFF, 2, 0, False),
+@pytest.mark.parametrize(("cap", "good"), [
+    ((0x40, 4, 1), True), ((0x10, 4, 1), False), ((0x10, 4, 0), True), ((0xFFE, 2, 1), True), ((0xFFF, 2, 0), False),
 ])
-def test_pci_caps(check: Checker, cell: bytes, start: int, length: int, flags: int, good: bool) -> None:
+def test_pci_caps(check: Checker, cell: bytes, cap: tuple[int, int, int], good: bool) -> None:
     config = CellConfig.from_bytes(cell)
-    config.pci_caps.append(PciCapability(id=9, start=start, len=length, flags=flags))
+    config.pci_caps.append(PciCapability(id=9, start=cap[0], len=cap[1], flags=cap[2]))
     assert check.cell(config.to_bytes()) == (0 if good else errno.EINVAL), check.log()
 
 

@@ -8,14 +8,13 @@ import sys
 from typing import Any
 
 import pytest
-
 from hostlib import REPO
 
 sys.path[:0] = [str(REPO / "tools")]
 
-from jailhouse.cellfile import ConsoleFlag, ConsoleType, SystemConfig  # noqa: E402
-
 from test_config import compiled  # noqa: E402
+
+from jailhouse.cellfile import ConsoleFlag, ConsoleType, SystemConfig  # noqa: E402
 
 SOURCES = ["hypervisor/core/printk.c", "hypervisor/core/uart.c", "hypervisor/lib/format.c", "console_wrapper.c",
            "percpu.c", "io.c"]

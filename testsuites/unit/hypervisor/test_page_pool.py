@@ -51,7 +51,8 @@ def test_random_allocations(pools: Any) -> None:
                 continue
             first = (int(ffi.cast("uintptr_t", where)) - base) // PAGE
             taken = set(range(first, first + num))
-            assert taken <= free and first % step == 0
+            assert taken <= free
+            assert first % step == 0
             assert not any(ffi.buffer(where, num * PAGE)[:]), "not zeroed"
             ffi.memmove(where, b"\xff" * (num * PAGE), num * PAGE)
             free -= taken
