@@ -411,6 +411,8 @@ def linux(request: pytest.FixtureRequest, target: Target, folder: TestFolder) ->
     """
     shared = _shared(request)
     linux = shared.get(target, folder.record)
+    for stream in linux.machine.streams.values():
+        stream.origin = stream.end
     yield linux
     if _failed(request):
         # Whatever state it left is no state for another test.

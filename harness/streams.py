@@ -65,6 +65,8 @@ class Stream:
         self._input: int | None = None
         self._sending = threading.Lock()
         self._listeners: list[Callable[[bytes], None]] = []
+        #: Where matching starts by default: the offset at which the current test began.
+        self.origin = 0
         #: Seconds so far that the emulator wanted a host CPU and had none.
         self.starved: Callable[[], float] = lambda: 0.0
 
@@ -150,18 +152,21 @@ class Stream:
         with self._changed:
             return self._changed.wait_for(lambda: self.end > offset or self._closed, timeout)
 
-    def expect_lines(self, pattern: str, count: int, timeout: float, since: int = 0) -> list[str]:
-        """The first `count` lines that `pattern` matches somewhere, after `since`.
+    def expect_lines(
+        self, pattern: str, count: int, timeout: float, since: int | None = None
+    ) -> list[str]:
+        """The first `count` lines that `pattern` matches somewhere, from `since` on.
 
         Use this instead of a regular expression with a repetition over lines:
         those take exponential time when they do not match.
         """
         compiled = re.compile(pattern)
+        start = self.origin if since is None else since
         deadline = Deadline.after(scaled(timeout))
         delay = self.starved()
         while True:
             seen = self.end
-            complete = self.text(since).rpartition("\n")[0]
+            complete = self.text(start).rpartition("\n")[0]
             found = [line for line in complete.splitlines() if compiled.search(line)]
             if len(found) >= count:
                 return found[:count]
@@ -170,9 +175,9 @@ class Stream:
             self.wait(seen, deadline.remaining())
 
     def expect(
-        self, pattern: str, timeout: float, since: int = 0, flags: int = re.MULTILINE
+        self, pattern: str, timeout: float, since: int | None = None, flags: int = re.MULTILINE
     ) -> re.Match[str]:
-        """The first match of `pattern` at or after offset `since`.
+        """The first match of `pattern` at or after offset `since` (default: `origin`).
 
         Raises DeadlineExpired (or HostStarved) after `timeout` seconds,
         ChannelClosed when the port is gone and nothing matched. Line ends are
@@ -181,7 +186,7 @@ class Stream:
         compiled = re.compile(pattern, flags)
         deadline = Deadline.after(scaled(timeout))
         delay = self.starved()
-        start = since
+        start = self.origin if since is None else since
         while True:
             seen = self.end
             found = compiled.search(self.text(start))
