@@ -33,7 +33,8 @@ PCI_TABLE = {
     f"pci-write dev={HDA:#x} reg=0x0c size=1 value=0": "survived",
     f"pci-write dev={HDA:#x} reg=0x3c size=1 value=11": "survived",
     f"pci-write dev={HDA:#x} reg=0x10 size=4 value=0xffffffff": "survived",
-    f"pci-read dev={HDA:#x} reg=0x10": "survived\nVALUE ffffc000",
+    # Each program is a start, and that puts the BAR shadows back (masks: unit/hypervisor/test_pci.py).
+    f"pci-read dev={HDA:#x} reg=0x10": "survived\nVALUE fe",
     f"pci-write dev={HDA:#x} reg=0x30 size=4 value=0xffffffff": "survived",
     f"pci-read dev={HDA:#x} reg=0x30": "survived\nVALUE 0",
     f"pci-write dev={HDA:#x} reg=0 size=2 value=0": "FATAL: Invalid PCI config write, device 00:1b.0, reg: 0x0, size: 2",
