@@ -3,21 +3,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import bench as bench_module  # noqa: E402
+from testsuites.unit.inmates import bench as bench_module
 
 
 @pytest.fixture(scope="session")
 def inmate_build(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """All inmates and the firmware, built once."""
     out = tmp_path_factory.mktemp("inmates")
-    return bench_module.build(out), bench_module.build_shim(out)
+    return bench_module.build(bench_module.TOP / "build" / "unit"), bench_module.build_shim(out)
 
 
 @pytest.fixture

@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-import struct
 
-import bench as bench_module
-from bench import Bench
+from testsuites.unit.inmates import bench as bench_module
+from testsuites.unit.inmates.bench import Bench
 
 #: The second one: secondaries start in the order of their arrival.
 LAST_IPI = re.compile(r"Received IPI[^\0]*Received IPI on 0")
-HDA = ("-audiodev", "none,id=a0", "-device", "intel-hda,addr=1b.0", "-device", "hda-duplex,audiodev=a0")
+HDA = (
+    "-audiodev",
+    "none,id=a0",
+    "-device",
+    "intel-hda,addr=1b.0",
+    "-device",
+    "hda-duplex,audiodev=a0",
+)
 
 
 def test_tiny_demo(bench: Bench) -> None:
@@ -24,7 +31,7 @@ def test_tiny_demo(bench: Bench) -> None:
         assert match
         times.append(int(match[1]))
     # A second apart each, across two wraps of the 24-bit timer.
-    for one, two in zip(times, times[1:], strict=False):
+    for one, two in itertools.pairwise(times):
         assert 999_000_000 < two - one < 1_010_000_000
 
 
@@ -32,7 +39,9 @@ def test_apic_demo(bench: Bench) -> None:
     lines = bench.run("demos/x86/apic-demo.bin", until="Timer fired")
     assert lines[0] == "Calibrated TSC frequency: 1000000.000 kHz"
     assert lines[1] == "Calibrated APIC frequency: 1000000 kHz"
-    match = re.fullmatch(r"Timer fired, jitter: ([ \d]{6,}) ns, min: ([ \d]{6,}) ns, max: ([ \d]{6,}) ns", lines[2])
+    match = re.fullmatch(
+        r"Timer fired, jitter: ([ \d]{6,}) ns, min: ([ \d]{6,}) ns, max: ([ \d]{6,}) ns", lines[2]
+    )
     assert match
     jitter, low, high = (int(group) for group in match.groups())
     assert low == jitter == high < 100_000
@@ -45,17 +54,30 @@ def test_32_bit_demo(bench: Bench) -> None:
 
 def test_smp_demo(bench: Bench) -> None:
     lines = bench.run("demos/x86/smp-demo.bin", "", cpus=3, until=LAST_IPI)
-    assert lines[:3] == ["SMP demo, primary CPU: 0", "Waiting for the rest...", "Found 2 other CPU(s)"]
+    assert lines[:3] == [
+        "SMP demo, primary CPU: 0",
+        "Waiting for the rest...",
+        "Found 2 other CPU(s)",
+    ]
     one, two = (int(line.split()[-1]) for line in lines if line.startswith(" Starting CPU "))
     assert {one, two} == {1, 2}
-    assert lines[3:] == [f" Starting CPU {one}", f"Hello from CPU {one}!", "Received IPI on 0",
-                         f" Starting CPU {two}", f"Hello from CPU {two}!", "Received IPI on 0"]
+    assert lines[3:] == [
+        f" Starting CPU {one}",
+        f"Hello from CPU {one}!",
+        "Received IPI on 0",
+        f" Starting CPU {two}",
+        f"Hello from CPU {two}!",
+        "Received IPI on 0",
+    ]
 
 
 def test_pci_demo(bench: Bench) -> None:
     lines = bench.run("demos/x86/pci-demo.bin", until="MSI received", extra=HDA)
-    assert lines == ["Found 8086:2668 at 00:1b.0", "HDBAR at 0x00000000febf8000",
-                     "HDA MSI received (STATESTS: 0001)"]
+    assert lines == [
+        "Found 8086:2668 at 00:1b.0",
+        "HDBAR at 0x00000000febf8000",
+        "HDA MSI received (STATESTS: 0001)",
+    ]
 
 
 def test_pci_demo_without_device(bench: Bench) -> None:

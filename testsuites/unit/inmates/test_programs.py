@@ -6,10 +6,12 @@ from __future__ import annotations
 import re
 import zlib
 from pathlib import Path
+from typing import Any
 
-import bench as bench_module
 import pytest
-from bench import Bench
+
+from testsuites.unit.inmates import bench as bench_module
+from testsuites.unit.inmates.bench import Bench
 
 
 @pytest.mark.parametrize(("name", "minimum"), [("mmio-access", 43), ("mmio-access-32", 24)])
@@ -33,12 +35,14 @@ def test_mmio_access_notices(bench: Bench, name: str) -> None:
     assert "MMIO write test FAILED" in lines
 
 
-SELFTEST_WORDS = "t-word=hello t-hex=0x1F t-neg=-5 t-flag t-off=false t-empty= t-hex2=3 t-long=abcdefgh t-last=9"
+SELFTEST_WORDS = (
+    "t-word=hello t-hex=0x1F t-neg=-5 t-flag t-off=false t-empty= t-hex2=3 t-long=abcdefgh t-last=9"
+)
 
 
-def verdict(bench: Bench, name: str, cmdline: str = "", **options: object) -> list[str]:
+def verdict(bench: Bench, name: str, cmdline: str = "", **options: Any) -> list[str]:
     """The lines of a test inmate that must find everything in order."""
-    lines = bench.run(f"tests/x86/{name}.bin", cmdline, until=f"DONE {name}", **options)  # type: ignore[arg-type]
+    lines = bench.run(f"tests/x86/{name}.bin", cmdline, until=f"DONE {name}", **options)
     assert lines[-1] == f"DONE {name} ok", "\n".join(lines)
     return lines
 
@@ -52,12 +56,19 @@ def test_selftest(bench: Bench, name: str) -> None:
     assert "CHECK cmd-last ok" in lines
 
 
-@pytest.mark.parametrize(("name", "cell_cpus"), [("selftest", 1), ("selftest", 2), ("selftest-32", 1)])
+@pytest.mark.parametrize(
+    ("name", "cell_cpus"), [("selftest", 1), ("selftest", 2), ("selftest-32", 1)]
+)
 def test_start_again_without_load(bench: Bench, name: str, cell_cpus: int) -> None:
     """Later starts find used memory: dirty data, dirty .bss, tickets already drawn."""
     comm = bench_module.comm_region(cell_cpus, starts=3)
-    lines = bench.run(f"tests/x86/{name}.bin", cpus=cell_cpus + 1, comm=comm,
-                      until=re.compile(r"(?s)(DONE selftest.*?){3}"), timeout=60)
+    lines = bench.run(
+        f"tests/x86/{name}.bin",
+        cpus=cell_cpus + 1,
+        comm=comm,
+        until=re.compile(r"(?s)(DONE selftest.*?){3}"),
+        timeout=60,
+    )
     assert lines.count("DONE selftest ok") == 3, "\n".join(lines)
 
 
@@ -89,8 +100,13 @@ def test_fpu(bench: Bench) -> None:
 
 
 def test_memcheck(bench: Bench) -> None:
-    lines = verdict(bench, "memcheck", "mode=crc regions=0x800000:9,0x1000:8", timeout=20,
-                    extra=("-device", f"loader,file={nine_bytes(bench)},addr=0x800000,force-raw=on"))
+    lines = verdict(
+        bench,
+        "memcheck",
+        "mode=crc regions=0x800000:9,0x1000:8",
+        timeout=20,
+        extra=("-device", f"loader,file={nine_bytes(bench)},addr=0x800000,force-raw=on"),
+    )
     assert f"CRC 800000 9 {zlib.crc32(b'123456789'):08x}" in lines
     assert f"CRC 1000 8 {zlib.crc32(b'mode=crc'):08x}" in lines
     verdict(bench, "memcheck", "mode=fill")
@@ -110,8 +126,13 @@ def nine_bytes(bench: Bench) -> Path:
 def test_msr_scan(bench: Bench) -> None:
     """The emulator refuses hardly anything; x2APIC register 0x83f is for writing only."""
     lines = verdict(bench, "msr-scan", "range=0x10,0x1b,0x0badbad0-0x0badbad2,0x83f")
-    assert lines == ["READ 10-10 ok", "READ 1b-1b ok", "READ badbad0-badbad2 ok", "READ 83f-83f gp",
-                     "DONE msr-scan ok"]
+    assert lines == [
+        "READ 10-10 ok",
+        "READ 1b-1b ok",
+        "READ badbad0-badbad2 ok",
+        "READ 83f-83f gp",
+        "DONE msr-scan ok",
+    ]
 
 
 def test_nmi_storm(bench: Bench) -> None:
@@ -119,12 +140,15 @@ def test_nmi_storm(bench: Bench) -> None:
     assert int(lines[1].split()[1]) > 1000
 
 
-@pytest.mark.parametrize(("cmdline", "result"), [
-    ("what=mem-write addr=0x800000", "survived"),
-    ("what=triple", "ERROR unknown violation"),
-    ("what=xsetbv", "exception 13 error 0"),
-    ("what=vmrun", "exception 6 error 0"),
-])
+@pytest.mark.parametrize(
+    ("cmdline", "result"),
+    [
+        ("what=mem-write addr=0x800000", "survived"),
+        ("what=triple", "ERROR unknown violation"),
+        ("what=xsetbv", "exception 13 error 0"),
+        ("what=vmrun", "exception 6 error 0"),
+    ],
+)
 def test_violate(bench: Bench, cmdline: str, result: str) -> None:
     lines = bench.run("tests/x86/violate.bin", cmdline, until="DONE violate")
     assert any(line in (f"RESULT {result}", result) for line in lines)
