@@ -67,6 +67,10 @@ def cache_dir() -> Path:
     return path
 
 
+_refused: dict[Path, str] = {}
+"""What does not compile is not tried again for the next test."""
+
+
 def clean_env() -> dict[str, str]:
     """For other programs: without the sanitizer."""
     return {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
@@ -118,6 +122,8 @@ def _compile(sources: Sequence[Path], checks: str, defines: Sequence[str]) -> Pa
     target = cache_dir() / f"{_digest([_compiler_version(), *CFLAGS, *map(str, sources), checks, *defines])}.so"
     if target.exists():
         return target
+    if target in _refused:
+        raise AssertionError(_refused[target])
     with tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
         check_file = Path(scratch) / "layout.c"
         check_file.write_text(checks)
@@ -128,7 +134,8 @@ def _compile(sources: Sequence[Path], checks: str, defines: Sequence[str]) -> Pa
         ]
         done = subprocess.run(command, capture_output=True, text=True, env=clean_env(), check=False)
         if done.returncode:
-            raise AssertionError(f"does not compile for the host:\n{done.stderr}")
+            _refused[target] = f"does not compile for the host:\n{done.stderr}"
+            raise AssertionError(_refused[target])
         os.replace(out, target)
     return target
 

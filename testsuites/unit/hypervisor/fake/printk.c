@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Collects what the code under test prints. */
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <core/printk.h>
 
 char fake_log[65536];
 static size_t used;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static void collect(const char *fmt, va_list args)
 {
-	int len = vsnprintf(fake_log + used, sizeof(fake_log) - used, fmt, args);
+	int len;
 
+	pthread_mutex_lock(&mutex);
+	len = vsnprintf(fake_log + used, sizeof(fake_log) - used, fmt, args);
 	if (len > 0)
 		used = MIN(used + (size_t)len, sizeof(fake_log) - 1);
+	pthread_mutex_unlock(&mutex);
 }
 
 void fake_log_clear(void);
