@@ -148,7 +148,9 @@ class World:
         result = self.lib.world_mmio(n, address, size, write is not None, value)
         return result, int(value[0])
 
-    def pio(self, n: int, port: int, size: int, write: int | None = None, rep: bool = False, rax: int = 0) -> tuple[int, int]:
+    def pio(
+        self, n: int, port: int, size: int, *, write: int | None = None, rep: bool = False, rax: int = 0
+    ) -> tuple[int, int]:
         value = self.ffi.new("u64 *", rax if write is None else write)
         result = {0: ERROR, 1: HANDLED, 2: DIRECT}[self.lib.world_pio(n, port, size, write is None, rep, value)]
         return result, int(value[0])

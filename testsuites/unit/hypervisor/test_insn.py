@@ -181,11 +181,10 @@ def odd_prefixes() -> Iterator[Case]:
         b"\x48\x66", b"\x44\x3e", b"\x41\x67\x66", b"\x49\x44", b"\x66\x48\x40", b"\x64\x66\x66\x66\x66\x66",
     ]  # fmt: skip
     for prefixes, opcode, modrm in itertools.product(odd, MODRM_OPCODES, [0x03, 0x43, 0x26, 0x6E]):
-        if opcode in (b"\xc6", b"\xc7"):
-            modrm &= 0xC7
+        group = opcode in (b"\xc6", b"\xc7")
         void = prefixes[-1] & 0xF0 != 0x40
         form = Form(64, prefixes, b"", opcode) if void else Form(64, prefixes[:-1], prefixes[-1:], opcode)
-        yield form.case(modrm, 0x23)
+        yield form.case(modrm & 0xC7 if group else modrm, 0x23)
 
 
 def straddling(mode: int) -> Iterator[Case]:
@@ -308,9 +307,11 @@ def test_u7a_word_immediate(mod: Any) -> None:
 @pytest.mark.parametrize(("modrm", "reg"), [(0x20, 0), (0x28, 1), (0x30, 2), (0x38, 3)])
 def test_u7b_high_byte_registers(mod: Any, modrm: int, reg: int) -> None:
     insn = decode(mod, bytes([0x88, modrm]))
-    assert insn.high_byte and insn.reg == reg
+    assert insn.high_byte
+    assert insn.reg == reg
     insn = decode(mod, bytes([0x40, 0x88, modrm]))
-    assert not insn.high_byte and insn.reg == reg + 4
+    assert not insn.high_byte
+    assert insn.reg == reg + 4
 
 
 def test_unsupported_opcodes_are_refused(mod: Any) -> None:
@@ -351,5 +352,7 @@ def test_any_bytes_are_survived(mod: Any) -> None:
         for mode in range(3):
             insn = decode(mod, state[at : at + 1 + at % 15], mode)
             if insn is not None:
-                assert insn.length <= 1 + at % 15 and insn.reg < 16
-                assert insn.size in (1, 2, 4, 8) and insn.reg_size >= insn.size
+                assert insn.length <= 1 + at % 15
+                assert insn.reg < 16
+                assert insn.size in (1, 2, 4, 8)
+                assert insn.reg_size >= insn.size

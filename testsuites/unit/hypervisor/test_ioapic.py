@@ -6,7 +6,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from device_world import EBUSY, EINVAL, ENOMEM, ERROR, HANDLED, IOAPIC, UNHANDLED, CellConfig, Irqchip, World
+from device_world import (
+    EBUSY,
+    EINVAL,
+    ENOMEM,
+    ERROR,
+    HANDLED,
+    IOAPIC,
+    UNHANDLED,
+    CellConfig,
+    Irqchip,
+    World,
+)
 
 MASKED, LEVEL, LOGICAL, REMOTE_IRR = 1 << 16, 1 << 15, 1 << 11, 1 << 14
 ROOT = CellConfig("Reference", irqchips=[Irqchip(range(24))])
@@ -58,7 +69,8 @@ def test_enable_and_disable_change_nothing(world: World) -> None:
     assert world.take_writes() == []
     world.lib.world_shutdown()
     assert world.take_writes() == []
-    assert read_entry(world, 0, 9) == SCI and read(world, 0, 1) == 0x170020
+    assert read_entry(world, 0, 9) == SCI
+    assert read(world, 0, 1) == 0x170020
 
 
 def test_index_register_is_the_cells_own(world: World) -> None:
@@ -87,7 +99,8 @@ def test_foreign_pins_read_zero_and_ignore_writes(world: World) -> None:
     write_entry(world, 1, 4, entry(0x41, 2))
     write_entry(world, 0, 9, entry(0x42, 0))
     assert read_entry(world, 0, 9) == 0
-    assert world.take_writes() == [] and world.pin(4) == entry(0x24, 0x0B, LOGICAL)
+    assert world.take_writes() == []
+    assert world.pin(4) == entry(0x24, 0x0B, LOGICAL)
 
 
 def test_hand_over_and_return(world: World) -> None:
@@ -97,10 +110,12 @@ def test_hand_over_and_return(world: World) -> None:
     assert world.pin(9) == MASKED, "stale remote IRR is gone, too"
     write_entry(world, 1, 9, entry(0x41, 2, LEVEL))
     world.lib.world_cell_reset(1)
-    assert world.pin(9) & MASKED and read_entry(world, 1, 9) == MASKED
+    assert world.pin(9) & MASKED
+    assert read_entry(world, 1, 9) == MASKED
     write_entry(world, 1, 9, entry(0x41, 2, LEVEL))
     world.destroy(1)
-    assert world.pin(9) == SCI and read_entry(world, 0, 9) == SCI
+    assert world.pin(9) == SCI
+    assert read_entry(world, 0, 9) == SCI
     assert (world.lib.world_pages, world.lib.world_mappings) == (pages, mappings)
 
 
@@ -188,7 +203,8 @@ def test_u11_out_of_memory_leaks_nothing(world: World) -> None:
     for limit in range(pages, pages + 5):
         world.lib.world_page_limit = limit
         assert world.try_cell(1, INMATE) == ENOMEM
-        assert world.lib.world_pages == pages and world.pin(9) == SCI
+        assert world.lib.world_pages == pages
+        assert world.pin(9) == SCI
 
 
 def test_pin_of_another_cell_is_refused(world: World) -> None:

@@ -7,8 +7,21 @@ from typing import Any
 
 import pytest
 from device_world import (
-    BRIDGE, DEVICE, DIRECT, EBUSY, EINVAL, ENOMEM, ERROR, HANDLED, IVSHMEM, MMCONFIG, UNHANDLED, Cap, CellConfig,
-    Device, World,
+    BRIDGE,
+    DEVICE,
+    DIRECT,
+    EBUSY,
+    EINVAL,
+    ENOMEM,
+    ERROR,
+    HANDLED,
+    IVSHMEM,
+    MMCONFIG,
+    UNHANDLED,
+    Cap,
+    CellConfig,
+    Device,
+    World,
 )  # fmt: skip
 
 NIC, HUB, HDA, ABSENT = 0x10, 0x18, 0xD8, 0x20
@@ -105,7 +118,8 @@ def test_a28_refusal_names_device_register_cell_and_remedy(world: World) -> None
     assert not world.config_write(0, NIC, 0xB4, 0, 2)
     line = world.text()
     assert line.startswith('FATAL: Invalid PCI MMCONFIG write, device 00:02.0, reg: 0xb4, size: 2, cell "Reference", CPU 0')
-    assert ".pci_caps" in line and line.count("\n") == 1
+    assert ".pci_caps" in line
+    assert line.count("\n") == 1
     assert world.port_config(0, 0x80000000 | NIC << 8 | 0xB4, size=2, write=0)[0] == ERROR
     assert world.text().startswith("FATAL: Invalid PCI config write, device 00:02.0, reg: 0xb4, size: 2")
 
@@ -146,7 +160,8 @@ def test_a28_extended_register_number_in_address_port(world: World) -> None:
     extended = 0x80000000 | 1 << 24 | NIC << 8 | EXT_CAP & 0xFF
     assert world.port_config(0, extended) == (HANDLED, 0x11111111)
     assert world.port_config(0, extended, write=0x33)[0] == HANDLED
-    assert world.hw_config(NIC, EXT_CAP) == 0x33 and world.hw_config(NIC, EXT_CAP & 0xFF) == 0x22222222
+    assert world.hw_config(NIC, EXT_CAP) == 0x33
+    assert world.hw_config(NIC, EXT_CAP & 0xFF) == 0x22222222
     assert world.port_config(0, 0x80000000 | 4 << 24 | NIC << 8 | MSI_CAP, write=0)[0] == ERROR
     assert "reg: 0x450" in world.text()
 
@@ -214,7 +229,8 @@ def test_device_goes_to_a_cell_and_back(world: World) -> None:
     assert 'Removing PCI device 00:02.0 from cell "Reference"' in text
     assert 'Adding PCI device 00:02.0 to cell "pci-demo"' in text
     assert world.config_read(0, NIC, 0) == 0xFFFFFFFF
-    assert world.mmio(0, MSIX_PAGE)[0] == UNHANDLED and world.mmio(1, MSIX_PAGE)[0] == HANDLED
+    assert world.mmio(0, MSIX_PAGE)[0] == UNHANDLED
+    assert world.mmio(1, MSIX_PAGE)[0] == HANDLED
     assert world.config_read(1, NIC, 0x10) == 0xFEB00004, "the hardware's, not the root cell's"
     assert world.config_read(1, HDA, 0) == 0xFFFFFFFF
     world.destroy(1)
@@ -237,7 +253,8 @@ def test_reset_of_a_device(world: World) -> None:
     world.take_writes()
     world.lib.world_cell_reset(1)
     writes = world.config_writes()
-    assert writes[0] == (4, 2, 0x0106) and writes[-1] == (4, 2, 0x0400)
+    assert writes[0] == (4, 2, 0x0106)
+    assert writes[-1] == (4, 2, 0x0400)
     assert world.config_read(1, NIC, MSI_CAP + 2, 2) == MSI_64BIT
     assert world.config_read(1, NIC, MSI_CAP + 4) == 0
     assert world.config_read(1, NIC, 0x10) == 0xFEB00004
@@ -390,7 +407,8 @@ def test_bits_of_32bit_msi(world: World) -> None:
     assert world.config_write(1, HDA, 0x64, to_cpu(2))
     assert world.config_write(1, HDA, 0x68, 0x55, 2)
     assert world.config_write(1, HDA, 0x62, MSI_ENABLE, 2)
-    assert world.hw_config(HDA, 0x64) == to_cpu(2) and world.hw_config(HDA, 0x68, 2) == 0x55
+    assert world.hw_config(HDA, 0x64) == to_cpu(2)
+    assert world.hw_config(HDA, 0x68, 2) == 0x55
 
 
 # --- MSI-X ----------------------------------------------------------------------------------------
@@ -436,11 +454,14 @@ def test_msix_is_checked_when_it_gets_enabled(world: World) -> None:
 
 
 def test_msix_vector_is_masked_while_it_changes(world: World) -> None:
-    assert enable_msix(world, 0) and program_vector(world, 0, 1, to_cpu(0), 0x41)
+    assert enable_msix(world, 0)
+    assert program_vector(world, 0, 1, to_cpu(0), 0x41)
     world.take_writes()
     assert table_write(world, 0, 1, 0, to_cpu(1))
     writes = [(where & 0xFF, value) for where, _, value in world.take_writes()]
-    assert writes[0] == (0x1C, 1) and writes[-1] == (0x1C, 0) and (0x10, to_cpu(1)) in writes
+    assert writes[0] == (0x1C, 1)
+    assert writes[-1] == (0x1C, 0)
+    assert (0x10, to_cpu(1)) in writes
 
 
 @pytest.mark.parametrize(("offset", "size"), [(0, 1), (0, 2), (0, 8), (2, 4), (0x200, 8)])
@@ -458,10 +479,12 @@ def test_pending_bits_are_read_only(world: World) -> None:
 
 def test_msix_of_the_root_cell_follows_its_cpus(world: World) -> None:
     assert enable_msix(world, 0)
-    assert program_vector(world, 0, 0, to_mask(0x0C), 0x31) and program_vector(world, 0, 1, to_cpu(2), 0x32)
+    assert program_vector(world, 0, 0, to_mask(0x0C), 0x31)
+    assert program_vector(world, 0, 1, to_cpu(2), 0x32)
     world.cell(1, CellConfig("cpu"), 0x04)
     assert hw_vector(world, 0) == (to_mask(0x08), 0x31, False)
-    assert hw_vector(world, 1)[2] and "WARNING: MSI of device 00:02.0" in world.text()
+    assert hw_vector(world, 1)[2]
+    assert "WARNING: MSI of device 00:02.0" in world.text()
     assert world.sent() == [(0x4831, 0x08)]
     world.destroy(1)
     assert hw_vector(world, 0) == (to_mask(0x0C), 0x31, False)
