@@ -7,7 +7,6 @@ import errno
 from typing import Any
 
 import pytest
-
 from test_config import compiled
 
 CORE = ["boot", "cell", "cell_comm", "cell_manage", "cell_memory", "config", "cpu", "mmio", "page_pool", "paging",
