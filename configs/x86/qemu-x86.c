@@ -21,7 +21,7 @@ struct {
 	__u64 cpus[1];
 	struct jailhouse_memory mem_regions[12];
 	struct jailhouse_irqchip irqchips[1];
-	struct jailhouse_pio pio_regions[12];
+	struct jailhouse_pio pio_regions[13];
 	struct jailhouse_pci_device pci_devices[6];
 	struct jailhouse_pci_capability pci_caps[11];
 } __attribute__((packed)) config = {
@@ -149,8 +149,7 @@ struct {
 
 	/*
 	 * Not listed on purpose: 0x3f8 and 0x3e8 (consoles of hypervisor and
-	 * inmates), 0x510 (fw_cfg can write to any memory by DMA), 0xb2 (SMI),
-	 * 0xcf9 (reset).
+	 * inmates), 0x510 (fw_cfg can write to any memory by DMA), 0xb2 (SMI).
 	 */
 	.pio_regions = {
 		/* interrupt controllers, PIT, NMI status */
@@ -166,6 +165,8 @@ struct {
 		/* serial: command channel, console of Linux */
 		PIO_RANGE(0x2e8, 8),
 		PIO_RANGE(0x2f8, 8),
+		/* reset: a root cell that can switch the machine off may reboot it */
+		PIO_RANGE(0xcf9, 1),
 		/* ACPI power management, TCO watchdog */
 		PIO_RANGE(0x600, 0x80),
 		/* SMBus */

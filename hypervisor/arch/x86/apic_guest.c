@@ -74,11 +74,22 @@ static bool refuse_value(const char *what, u32 value)
 	return false;
 }
 
+/* Root owns the PIC: on its way to a reboot Linux connects it again (virtual wire mode). */
+static bool may_take_extint(unsigned int reg)
+{
+	return this_cpu()->cell == &root_cell &&
+		(reg == APIC_REG_LVT0 || reg == APIC_REG_LVT1);
+}
+
+static bool lvt_mode_allowed(unsigned int reg, unsigned int mode)
+{
+	return mode == DELIVERY_FIXED || mode == DELIVERY_NMI ||
+		(mode == DELIVERY_EXTINT && may_take_extint(reg));
+}
+
 static bool write_lvt(unsigned int reg, u32 value)
 {
-	unsigned int mode = LVT_DELIVERY(value);
-
-	if (!(value & LVT_MASKED) && mode != DELIVERY_FIXED && mode != DELIVERY_NMI)
+	if (!(value & LVT_MASKED) && !lvt_mode_allowed(reg, LVT_DELIVERY(value)))
 		return refuse("Setting invalid LVT delivery mode", reg, value);
 	apic_hw_write(reg, value);
 	return true;

@@ -57,9 +57,14 @@ static const struct msr_rule {
 	{ 0xc0010073, 0xc0010073, { PASS, PASS, PASS, IGNORE } },
 	/* SMM base, address and mask */
 	{ 0xc0010111, 0xc0010113, { PASS, GP, PASS, FATAL } },
-	{ 0xc0010114, 0xc0010114, { EMULATE, GP, GP, FATAL } },
-	/* IGNNE, SMM control, VM_HSAVE_PA, keys, doorbell */
-	{ 0xc0010115, 0xc001011b, { GP, GP, GP, FATAL } },
+	/* VM_CR: the real value; told "disabled", 6.12 warns whenever a CPU comes back. */
+	{ 0xc0010114, 0xc0010114, { NATIVE, GP, GP, FATAL } },
+	/* IGNNE, SMM control */
+	{ 0xc0010115, 0xc0010116, { GP, GP, GP, FATAL } },
+	/* VM_HSAVE_PA: Linux clears it on its way to a reboot. */
+	{ 0xc0010117, 0xc0010117, { GP, EMULATE, GP, FATAL } },
+	/* keys, doorbell */
+	{ 0xc0010118, 0xc001011b, { GP, GP, GP, FATAL } },
 	/* Core configuration: shared between threads, errata work-arounds */
 	{ 0xc0011000, 0xc001102f, { PASS, PASS, PASS, IGNORE } },
 	/* Scalable MCA banks: beyond the bitmaps, harmless for root (bugs.md A31) */
@@ -201,10 +206,11 @@ static bool efer_write(struct guest_regs *regs)
 	return true;
 }
 
-/* Root's KVM shall see that the virtualisation extensions are taken. */
-static bool vm_cr_read(struct guest_regs *regs)
+/* Ours.  Clearing it is harmless; setting it is how a KVM in root finds out. */
+static bool hsave_pa_write(struct guest_regs *regs)
 {
-	set_result(regs, VM_CR_SVMDIS);
+	if ((u32)regs->rax || (u32)regs->rdx)
+		return inject_gp();
 	msr_done();
 	return true;
 }
@@ -238,7 +244,7 @@ static const struct {
 	{ MSR_PAT, false, pat_read },
 	{ MSR_PAT, true, pat_write },
 	{ MSR_MTRR_DEF_TYPE, true, mtrr_def_type_write },
-	{ MSR_VM_CR, false, vm_cr_read },
+	{ MSR_VM_HSAVE_PA, true, hsave_pa_write },
 };
 
 static bool is_x2apic_msr(u32 msr)
