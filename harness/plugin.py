@@ -16,8 +16,10 @@ Verdicts become exit codes (`errors.EXIT_CODES`) in the controlling process.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
@@ -104,6 +106,23 @@ class Run:
                 # The controlling process built it before this worker started.
                 self._built[kernel] = builds.found(builds.build_root(), kernel)
         return self._built[kernel]
+
+    def command(self, node_id: str) -> str:
+        """One line that runs one test again, the same way."""
+        words = ["python", "-m", "pytest", node_id, "--kernel", self.kernel]
+        if self.prebuilt is not None:
+            words += ["--artifacts", str(self.prebuilt)]
+        if self.parameters:
+            words += ["--cmdline-extra", " ".join(self.parameters)]
+        return shlex.join(words)
+
+    def tested(self) -> dict[str, str]:
+        """Hashes of the hypervisor images under test, by file name."""
+        directory = self.prebuilt or builds.build_root()
+        return {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            for path in sorted(directory.glob("hypervisor/jailhouse*.bin"))
+        }
 
     def lab(self, target: Target) -> Lab:
         return Lab(target, self.artifacts, self.directory, f"{self.worker}-{target.name}")
@@ -194,7 +213,7 @@ class TestFolder:
     """Where one test's evidence goes; a test without a machine has no folder."""
 
     path: Path
-    node_id: str
+    rerun: str
     _streams: list[Stream] = field(default_factory=list)
     _transcript: Transcript | None = None
 
@@ -203,7 +222,7 @@ class TestFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         if self._transcript is None:
             self._transcript = Transcript(self.path / "transcript.log")
-            (self.path / "rerun.txt").write_text(f"python -m pytest '{self.node_id}'\n")
+            (self.path / "rerun.txt").write_text(self.rerun + "\n")
         machine = linux.machine
         machine_file = self.path / "machine.txt"
         with machine_file.open("a") as file:
@@ -226,7 +245,9 @@ class TestFolder:
 def folder(request: pytest.FixtureRequest) -> Iterator[TestFolder]:
     """The test's result folder."""
     run = request.config.stash[_RUN]
-    made = TestFolder(run.directory / folder_name(request.node.nodeid), request.node.nodeid)
+    made = TestFolder(
+        run.directory / folder_name(request.node.nodeid), run.command(request.node.nodeid)
+    )
     yield made
     report = request.node.stash.get(_OUTCOME, {}).get("call")
     if report is not None:
@@ -293,6 +314,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
                 break
     record = {
         "commit": results.commit(),
+        "tested": run.tested(),
         "kernel": run.kernel,
         "targets": [target.name for target in run.targets],
         "load": os.getloadavg(),
@@ -307,6 +329,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     run = config.stash[_RUN]
     for line in run.violations:
         terminalreporter.write_line(f"EXPECTATION {line}", red=True)
+    for name, digest in run.tested().items():
+        terminalreporter.write_line(f"tested: {name} sha256:{digest}, commit {results.commit()}")
     if run.verdicts:
         terminalreporter.write_line(f"verdicts: {', '.join(sorted(run.verdicts))}")
 

@@ -311,13 +311,18 @@ def run(
 ) -> dict[str, Any]:
     """Run a program in a session of its own; all of the session dies after `timeout`."""
     began = time.monotonic()
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:  # as a shell does
+        emit("err", f"{argv[0]}: {error.strerror}\n".encode())
+        status = 127 if isinstance(error, FileNotFoundError) else 126
+        return {"status": status, "timeout": False, "duration": time.monotonic() - began}
     if stdin:
         threading.Thread(target=_feed, args=(process, stdin), daemon=True).start()
     expired = _pump(process, began + timeout, emit)

@@ -55,6 +55,11 @@ class TestConformance:
         words = ["a b", "$HOME", "'", '"', "*", "\\", ";", "é"]
         assert channel.run(["printf", "%s\n", *words]).output.splitlines() == words
 
+    def test_a_program_that_does_not_exist(self, channel: Channel) -> None:
+        result = channel.run(["/no/such/program"])
+        assert (result.status, result.stdout) == (127, b"")
+        assert result.stderr
+
     def test_binary_output(self, channel: Channel) -> None:
         channel.put(BINARY, "/tmp/binary")
         assert channel.run("cat /tmp/binary").stdout == BINARY
