@@ -288,6 +288,7 @@ static int device_attach(struct pci_device *device, struct cell *cell)
 {
 	struct pci_device *root_device;
 	u16 bdf = device->info->bdf;
+	int err;
 
 	if (is_virtual(device->info)) {
 		if (cell != &root_cell)	/* boot.c reports those of the root cell */
@@ -302,7 +303,10 @@ static int device_attach(struct pci_device *device, struct cell *cell)
 		if (root_device)
 			device_release(root_device);
 	}
-	return device_take(device, cell);
+	err = device_take(device, cell);
+	if (err && cell != &root_cell)
+		device_return(device->info);
+	return err;
 }
 
 /* --- Unit --- */

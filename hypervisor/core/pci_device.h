@@ -15,6 +15,9 @@
 #define PCI_CFG_BAR_END		0x28
 #define PCI_CFG_HEADER_END	0x40
 #define PCI_NUM_BARS		6
+#define PCI_BAR_FLAGS		0xf
+#define PCI_BAR_TYPE		0x7	/* I/O or memory, and its width */
+#define PCI_BAR_64BIT		0x4
 
 /* PCI 3.0 6.8.1 */
 #define MSI_ENABLE		0x0001
@@ -34,6 +37,7 @@ struct pci_msi {
 /* PCI 3.0 6.8.2 */
 #define MSIX_ENABLE		0x8000
 #define MSIX_MASK_ALL		0x4000
+#define MSIX_BIR_MASK		0x7
 #define MSIX_VECTOR_SIZE	16
 #define MSIX_VECTOR_MASKED	1
 

@@ -163,17 +163,52 @@ static u64 table_map_size(const struct pci_device *device)
 	return PAGE_ALIGN(table_page_offset(device) + device->info->msix_region_size);
 }
 
+/* Where the device says that its table is (PCI 3.0 6.8.2.4); 0: cannot tell. */
+static u64 real_table_address(const struct pci_device *device)
+{
+	u32 where = arch_pci_read(device->info->bdf, device->msix.cap + 4, 4);
+	unsigned int n = where & MSIX_BIR_MASK;
+	u64 bar;
+
+	if (!device->msix.cap || n >= PCI_NUM_BARS || !device->bar[n])
+		return 0;
+	bar = device->bar[n] & ~(u32)PCI_BAR_FLAGS;
+	if ((device->bar[n] & PCI_BAR_TYPE) == PCI_BAR_64BIT && n + 1 < PCI_NUM_BARS)
+		bar |= (u64)device->bar[n + 1] << 32;
+	return bar + (where & ~(u32)MSIX_BIR_MASK);
+}
+
+/*
+ * What is trapped must be the table, and nothing else may be reached under its
+ * name.  The root cell is trusted to enable what it has, but is told.
+ */
+static int check_table_address(const struct pci_device *device)
+{
+	u64 real = real_table_address(device);
+
+	if (!real || real == device->info->msix_address)
+		return 0;
+	printk("%s: MSI-X table of device %02x:%02x.%x is at 0x%llx, not at msix_address 0x%llx\n",
+	       device->cell == &root_cell ? "WARNING" : "ERROR",
+	       PCI_BDF_ARGS(device->info->bdf), real, device->info->msix_address);
+	return device->cell == &root_cell ? 0 : trace_error(-EINVAL);
+}
+
 int pci_msix_init(struct pci_device *device)
 {
 	const struct jailhouse_pci_device *info = device->info;
 	struct pci_msix *msix = &device->msix;
 	u8 *page;
+	int err;
 
 	msix->cap = pci_device_find_cap(device, PCI_CAP_ID_MSIX);
 	if (msix->cap)
 		msix->control = arch_pci_read(info->bdf, msix->cap + 2, 2);
 	if (!msix->num_vectors)
 		return 0;
+	err = check_table_address(device);
+	if (err)
+		return err;
 	page = hv_map(hpa(info->msix_address & PAGE_MASK), table_map_size(device),
 		      PG_READ | PG_WRITE | PG_DEVICE);
 	if (!page)

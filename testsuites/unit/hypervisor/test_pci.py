@@ -55,11 +55,12 @@ def hardware(world: World) -> None:
         world.set_hw_config(bdf, 0, 0x10D38086)
         world.set_hw_config(bdf, 4, 0x0006, 2)
         world.set_hw_config(bdf, 0x10, 0xFEB00004)
-        world.set_hw_config(bdf, 0x14, 0x00000001)
+        world.set_hw_config(bdf, 0x14, 0)
         world.set_hw_config(bdf, 0x18, 0xC001)
         world.set_hw_config(bdf, 0x30, 0xFFF00001)
     world.set_hw_config(NIC, MSI_CAP, 0x0005 | MSI_64BIT << 16)
     world.set_hw_config(NIC, MSIX_CAP, 0x0011 | 4 << 16)
+    world.set_hw_config(NIC, MSIX_CAP + 4, MSIX_PAGE - 0xFEB00000)
     world.set_hw_config(HDA, 0x60, 0x0005)
     for vector in range(5):
         world.lib.world_msix_table[vector * 4 + 3] = 1
@@ -286,6 +287,24 @@ def test_table_larger_than_what_is_trapped_is_refused(world: World) -> None:
     device = Device(NIC, caps=NIC_DEVICE.caps, msix_address=MSIX_PAGE, msix_vectors=257)
     assert world.try_cell(1, CellConfig("liar", [device])) == EINVAL
     assert world.config_read(0, NIC, 0) == 0x10D38086
+
+
+def test_table_that_is_elsewhere_is_refused(world: World) -> None:
+    """A record must not make the hypervisor reach other registers as if they were the table."""
+    elsewhere = Device(NIC, caps=NIC_DEVICE.caps, msix_address=0xFEE00000, msix_vectors=5)
+    world.text()
+    assert world.try_cell(1, CellConfig("liar", [elsewhere])) == EINVAL
+    assert "ERROR: MSI-X table of device 00:02.0 is at 0xfeb80000, not at msix_address 0xfee00000" in world.text()
+    assert world.config_read(0, NIC, 0) == 0x10D38086
+    assert world.mmio(0, MSIX_PAGE)[0] == HANDLED
+
+
+def test_root_cell_is_told_of_a_table_that_is_elsewhere(hostlib: Any) -> None:
+    world = World(hostlib)
+    hardware(world)
+    world.set_hw_config(NIC, 0x14, 1)  # 64-bit BAR
+    world.cell(0, ROOT, 0x0F)
+    assert "WARNING: MSI-X table of device 00:02.0 is at 0x1feb80000" in world.text()
 
 
 def test_virtual_device_is_said_to_be_missing(world: World) -> None:
