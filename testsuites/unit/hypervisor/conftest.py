@@ -128,6 +128,9 @@ if CHILD not in os.environ:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        # pytest asks every conftest it has loaded, whichever folder the test is in.
+        if HERE not in item.path.parents:
+            return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in _run_in_child(item):
             item.ihook.pytest_runtest_logreport(report=report)
