@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 
@@ -26,7 +27,11 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--rounds", type=int, default=3)
     soak = commands.add_parser("soak", help="repeat the system tests, record every run")
     soak.add_argument("-N", type=int, default=10, dest="runs")
-    soak.add_argument("tests", nargs="*", help="default: all system tests")
+    soak.add_argument(
+        "-j", type=int, default=min(4, os.cpu_count() or 1), dest="workers", help="machines at once"
+    )
+    soak.add_argument("--load", action="store_true", help="keep every core busy meanwhile")
+    soak.add_argument("tests", nargs="*", help="default: core scenarios, then bug entries")
     for command in (demo, shell, bench, soak):
         command.add_argument("--target", choices=list(TARGETS), default="amd-tcg")
         command.add_argument("--kernel", choices=list(KERNEL_SUITES), default=DEFAULT_KERNEL)
@@ -59,10 +64,11 @@ def _run(options: argparse.Namespace) -> int:
     # Imported here: `targets` works without the emulator's libraries.
     from harness.bench import bench  # noqa: PLC0415
     from harness.demo import demo, shell  # noqa: PLC0415
-    from harness.soak import soak  # noqa: PLC0415
+    from harness.soak import Plan, soak  # noqa: PLC0415
 
     if options.command == "soak":
-        return soak(options.target, options.kernel, options.runs, options.tests)
+        plan = Plan(options.target, options.kernel, options.workers, options.load)
+        return soak(plan, options.runs, options.tests)
     target: Target = TARGETS[options.target]
     if options.clock == "icount":
         target = target.counted()

@@ -1,101 +1,163 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`python -m harness soak -N 10`: the core scenarios again and again.
 
-One line of JSON a run goes to results/soak.jsonl at once. After an interruption
-the next call goes on with the runs that this commit still lacks.
+N runs of the core scenarios, then one of the bug entries at full count. One
+line of JSON a run goes to results/soak.jsonl at once. After an interruption the
+next call goes on with the runs that this commit still lacks.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import provision, results
+from harness import provision, results, supervise
 from harness.deadlines import calibrate
 from harness.errors import EXIT_CODES
 from harness.progress import Progress
 from harness.results import REPOSITORY
 
-#: Tests of the core scenarios; the bug entries run at full count.
-CORE = ("testsuites/system",)
-#: Seconds that one run may take.
-LIMIT = 40 * 60
+SYSTEM = "testsuites/system"
+#: What is repeated: a machine's whole life, some four minutes on two cores.
+CORE = tuple(
+    f"{SYSTEM}/test_{name}.py"
+    for name in ("enable", "apic_demo", "locks", "demos", "messages", "containment")
+)
+BUGS = ("testsuites/reports",)
+#: Seconds that one run may take, whatever its tests do.
+LIMIT = 60 * 60
+
+Entry = dict[str, object]
 
 
-def soak(target: str, kernel: str, runs: int, paths: list[str]) -> int:
-    """Run until there are `runs` recorded runs of this commit; 0 if all are green."""
+@dataclass(frozen=True)
+class Plan:
+    """What every run of a soak has in common."""
+
+    target: str
+    kernel: str
+    workers: int
+    loaded: bool
+    commit: str = field(default_factory=results.commit)
+
+    def same(self, entry: Entry, part: str, tests: tuple[str, ...]) -> bool:
+        """Is this record one of ours?"""
+        wanted = {
+            "commit": self.commit,
+            "target": self.target,
+            "kernel": self.kernel,
+            "loaded": self.loaded,
+            "part": part,
+            "tests": list(tests),
+        }
+        return all(entry.get(key) == value for key, value in wanted.items())
+
+
+@dataclass(frozen=True)
+class Part:
+    """Tests that are repeated together."""
+
+    name: str
+    tests: tuple[str, ...]
+    runs: int
+
+
+def soak(plan: Plan, runs: int, paths: list[str]) -> int:
+    """Run until the runs of this commit are recorded; 0 if all of them are green."""
+    core = [Part("core", CORE, runs), Part("bugs", BUGS, 1)]
+    parts = [Part("chosen", tuple(paths), runs)] if paths else core
     progress = Progress()
     record = results.results_root() / "soak.jsonl"
     record.parent.mkdir(parents=True, exist_ok=True)
-    commit = results.commit()
-    done = [entry for entry in _read(record) if _same(entry, commit, target, kernel, paths)]
+    with _load() if plan.loaded else contextlib.nullcontext():
+        done = [_part(plan, part, record, progress) for part in parts]
+    green = sum(entry["verdict"] == "passed" for entries in done for entry in entries)
+    wanted = sum(part.runs for part in parts)
+    progress(f"{green} of {wanted} green on {plan.commit}; {record}")
+    return 0 if green == wanted else 1
+
+
+def _part(plan: Plan, part: Part, record: Path, progress: Progress) -> list[Entry]:
+    mine = [entry for entry in read(record) if plan.same(entry, part.name, part.tests)]
+    done = mine[: part.runs]
     if done:
-        progress(f"{len(done)} of {runs} runs of {commit} are recorded already")
-    while len(done) < runs:
-        progress(f"run {len(done) + 1} of {runs}")
-        entry = _run(target, kernel, commit, paths)
+        progress(f"{part.name}: {len(done)} of {part.runs} runs are recorded already")
+    while len(done) < part.runs:
+        progress(f"{part.name}: run {len(done) + 1} of {part.runs}")
+        entry = _run(plan, part.name, part.tests)
         with record.open("a") as file:
             file.write(json.dumps(entry) + "\n")
         done.append(entry)
-        progress(f"run {len(done)}: {entry['verdict']} in {entry['seconds']} s")
-    green = sum(entry["verdict"] == "passed" for entry in done[:runs])
-    progress(f"{green} of {runs} green on {commit}; {record}")
-    return 0 if green == runs else 1
+        progress(f"{part.name}: {entry['verdict']} in {entry['seconds']} s")
+    return done
 
 
-def _same(
-    entry: dict[str, object], commit: str, target: str, kernel: str, paths: list[str]
-) -> bool:
-    wanted = {"commit": commit, "target": target, "kernel": kernel, "tests": paths or list(CORE)}
-    return all(entry.get(key) == value for key, value in wanted.items())
-
-
-def _read(path: Path) -> list[dict[str, object]]:
-    if not path.exists():
-        return []
+def read(path: Path) -> list[Entry]:
+    """All complete records of a file."""
     found = []
-    for line in path.read_text().splitlines():
-        try:
+    for line in path.read_text().splitlines() if path.exists() else ():
+        # The last line may have been cut short by an interruption.
+        with contextlib.suppress(json.JSONDecodeError):
             found.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue  # cut short by the interruption
     return found
 
 
-def _run(target: str, kernel: str, commit: str, paths: list[str]) -> dict[str, object]:
-    tests = paths or list(CORE)
+@contextlib.contextmanager
+def _load() -> Iterator[None]:
+    """Keep every core busy with a process of its own."""
+    busy = [sys.executable, "-I", "-S", "-c", "while True: pass"]
+    with tempfile.TemporaryDirectory(prefix="jailhouse-load-") as folder:
+        command = [sys.executable, "-I", "-S", supervise.__file__, folder, "--", *busy]
+        hogs = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+            for _ in range(os.cpu_count() or 1)
+        ]
+        try:
+            yield
+        finally:
+            for hog in hogs:
+                hog.terminate()
+                hog.wait()
+
+
+def _run(plan: Plan, part: str, tests: tuple[str, ...]) -> Entry:
     began = time.monotonic()
     load = os.getloadavg()
     command = [
-        sys.executable, "-m", "pytest", "-q", "--soak",
-        "--target", target, "--kernel", kernel, *tests,
+        sys.executable, "-m", "pytest", "-q", "--soak", "-n", str(plan.workers),
+        "--target", plan.target, "--kernel", plan.kernel, *tests,
     ]  # fmt: skip
     environment = {**os.environ, "JAILHOUSE_DEADLINE_SCALE": f"{calibrate():.2f}"}
     try:
         code = subprocess.run(
             command, cwd=REPOSITORY, env=environment, check=False, timeout=LIMIT
         ).returncode
-        verdict = _word(code)
     except subprocess.TimeoutExpired:
-        code, verdict = -1, "harness"
+        code = EXIT_CODES["harness"]
     return {
-        "commit": commit,
-        "target": target,
-        "kernel": kernel,
-        "tests": tests,
+        "commit": plan.commit,
+        "target": plan.target,
+        "kernel": plan.kernel,
+        "loaded": plan.loaded,
+        "part": part,
+        "tests": list(tests),
         "qemu": provision.engine().version_text,
         "python": platform.python_version(),
-        "host": platform.release(),
+        "host": f"{platform.release()}, {os.cpu_count()} CPUs",
         "load": [load, os.getloadavg()],
         "seconds": round(time.monotonic() - began),
         "exit": code,
-        "verdict": verdict,
-        "results": str((results.results_root() / "latest").resolve().name),
+        "verdict": _word(code),
+        "results": (results.results_root() / "latest").resolve().name,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 
@@ -103,7 +165,4 @@ def _run(target: str, kernel: str, commit: str, paths: list[str]) -> dict[str, o
 def _word(code: int) -> str:
     if code == 0:
         return "passed"
-    for verdict, number in EXIT_CODES.items():
-        if number == code:
-            return verdict
-    return "harness"
+    return next((verdict for verdict, number in EXIT_CODES.items() if number == code), "harness")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Nothing outlives a run: however it ends, processes and private folders are gone."""
 
-import json
 import os
 import re
 import signal
@@ -183,14 +182,3 @@ def test_results_of_a_test(request: pytest.FixtureRequest, linux, folder) -> Non
     machine = Path((folder.path / "machine.txt").read_text().split()[0])
     assert "-nodefaults" in (machine / "machine.sh").read_text()
     assert (machine / "root-console.log").stat().st_size > 0
-
-
-def test_bench_record_is_json(tmp_path: Path) -> None:
-    """What soak wrote before an interruption is read back; a cut line is skipped."""
-    from harness import soak
-
-    record = tmp_path / "soak.jsonl"
-    record.write_text(json.dumps({"commit": "x"}) + '\n{"commit": "cu')
-    assert soak._read(record) == [{"commit": "x"}]
-
-
