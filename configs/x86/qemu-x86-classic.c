@@ -22,7 +22,7 @@ struct {
 	__u64 cpus[1];
 	struct jailhouse_memory mem_regions[9];
 	struct jailhouse_irqchip irqchips[1];
-	struct jailhouse_pio pio_regions[12];
+	struct jailhouse_pio pio_regions[13];
 	struct jailhouse_pci_device pci_devices[5];
 	struct jailhouse_pci_capability pci_caps[5];
 } __attribute__((packed)) config = {
@@ -145,7 +145,8 @@ struct {
 		PIO_RANGE(0x64, 1),
 		/* RTC */
 		PIO_RANGE(0x70, 8),
-		/* serial: console of Linux */
+		/* serial: command channel of our test harness, console of Linux */
+		PIO_RANGE(0x2e8, 8),
 		PIO_RANGE(0x2f8, 8),
 		/* reset: a root cell that can switch the machine off may reboot it */
 		PIO_RANGE(0xcf9, 1),
