@@ -42,34 +42,40 @@ static void reset_debug(void)
 		     "mov %0, %%dr1\n\t"
 		     "mov %0, %%dr2\n\t"
 		     "mov %0, %%dr3" : : "r" (0UL));
-	msr_write_safe(MSR_DEBUGCTL, 0);
 }
 
-/* Where performance counters are controlled; what does not exist is no harm. */
+/* Registers and their reset values; what does not exist is no harm. */
 static const struct {
 	u32 first, count, step;
-} pmu_controls[] = {
-	{ 0xc0010000, 4, 1 },	/* PERF_CTL0-3 */
-	{ 0xc0010200, 6, 2 },	/* core counters, extended */
-	{ 0xc0000301, 1, 1 },	/* global control */
-	{ 0xc0011030, 1, 1 },	/* IBS fetch */
-	{ 0xc0011033, 1, 1 },	/* IBS op */
-	{ 0x186, 8, 1 },	/* Intel: event selects */
-	{ 0x38d, 1, 1 },	/* Intel: fixed counters */
+	u64 value;
+} reset_msrs[] = {
+	{ MSR_DEBUGCTL, 1, 1, 0 },
+	{ 0x048, 1, 1, 0 },	/* speculation control */
+	{ 0x049, 1, 1, 1 },	/* and a barrier: nothing learned in the other cell counts */
+	{ MSR_XSS, 1, 1, 0 },
+	/* Where performance counters are controlled */
+	{ 0xc0010000, 4, 1, 0 },	/* PERF_CTL0-3 */
+	{ 0xc0010200, 6, 2, 0 },	/* core counters, extended */
+	{ 0xc0000301, 1, 1, 0 },	/* global control */
+	{ 0xc0011030, 1, 1, 0 },	/* IBS fetch */
+	{ 0xc0011033, 1, 1, 0 },	/* IBS op */
+	{ 0x186, 8, 1, 0 },	/* Intel: event selects */
+	{ 0x38d, 1, 1, 0 },	/* Intel: fixed counters */
 };
 
-static void reset_pmu(void)
+static void reset_registers(void)
 {
 	unsigned int n, i;
 
-	for (n = 0; n < sizeof(pmu_controls) / sizeof(pmu_controls[0]); n++)
-		for (i = 0; i < pmu_controls[n].count; i++)
-			msr_write_safe(pmu_controls[n].first + i * pmu_controls[n].step, 0);
+	for (n = 0; n < sizeof(reset_msrs) / sizeof(reset_msrs[0]); n++)
+		for (i = 0; i < reset_msrs[n].count; i++)
+			msr_write_safe(reset_msrs[n].first + i * reset_msrs[n].step,
+				       reset_msrs[n].value);
 }
 
 void x86_reset_moved_cpu(void)
 {
 	reset_fp();
 	reset_debug();
-	reset_pmu();
+	reset_registers();
 }

@@ -69,6 +69,15 @@ static u64 huge_page_address(const struct guest_paging *mode, u64 entry, unsigne
 	return address;
 }
 
+/* PS counts where the level allows it; in 32-bit paging only with CR4.PSE. */
+static bool is_huge(const struct vcpu_state *state, const struct guest_paging *mode,
+		    unsigned int level, u64 entry)
+{
+	if (!mode->level[level].huge || !(entry & GUEST_PTE_HUGE))
+		return false;
+	return mode != &legacy_paging || (state->cr4 & CR4_PSE);
+}
+
 static bool guest_translate(const struct vcpu_state *state, u64 linear, u64 *phys)
 {
 	const struct guest_paging *mode = guest_paging_mode(state);
@@ -84,7 +93,7 @@ static bool guest_translate(const struct vcpu_state *state, u64 linear, u64 *phy
 		index = linear >> shift & ((1U << mode->level[n].bits) - 1);
 		if (!read_entry(mode, table + index * mode->entry_size, &entry))
 			return false;
-		if (n == mode->levels - 1 || (mode->level[n].huge && (entry & GUEST_PTE_HUGE)))
+		if (n == mode->levels - 1 || is_huge(state, mode, n, entry))
 			break;
 		table = entry & GUEST_PTE_ADDRESS;
 	}
