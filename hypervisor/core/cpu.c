@@ -97,6 +97,7 @@ void cpu_resume(struct per_cpu *cpu)
 
 void cpu_request_park(struct per_cpu *cpu)
 {
+	arch_cpu_forget_signals(cpu);
 	spin_lock(&cpu->control_lock);
 	cpu->park_pending = true;
 	cpu->reset_pending = false;
@@ -105,6 +106,7 @@ void cpu_request_park(struct per_cpu *cpu)
 
 void cpu_request_reset(struct per_cpu *cpu)
 {
+	arch_cpu_forget_signals(cpu);
 	spin_lock(&cpu->control_lock);
 	cpu->reset_pending = true;
 	cpu->park_pending = false;

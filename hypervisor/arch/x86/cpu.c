@@ -9,6 +9,7 @@
 #include <arch/apic.h>
 #include <arch/cpu.h>
 #include <arch/exceptions.h>
+#include <arch/ipi.h>
 #include <arch/paging.h>
 #include <arch/registers.h>
 #include <arch/vcpu.h>
@@ -172,6 +173,11 @@ void arch_cpu_leave(void)
 void arch_cpu_moved(struct per_cpu *cpu)
 {
 	cpu->arch.moved = true;
+}
+
+void arch_cpu_forget_signals(struct per_cpu *cpu)
+{
+	ipi_forget_events(cpu);
 }
 
 void arch_cpu_kick(struct per_cpu *cpu)

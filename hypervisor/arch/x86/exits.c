@@ -34,11 +34,9 @@ static void handle_management(void)
 {
 	switch (cpu_handle_events()) {
 	case CPU_PARK:
-		ipi_forget_events(this_cpu());
 		vcpu_park();
 		break;
 	case CPU_RESET:
-		ipi_forget_events(this_cpu());
 		start_cpu(SIPI_CELL_START);
 		break;
 	case CPU_CONTINUE:

@@ -112,11 +112,22 @@ static bool exit_shutdown(struct guest_regs *regs, struct vmcb *vmcb)
 	return false;
 }
 
+/* The guest's own page tables lie outside its memory: nothing to decode (APM 2, 15.25.6). */
+static bool refuse_page_table(u64 address, bool is_write)
+{
+	panic_printk("FATAL: Invalid MMIO/RAM %s, addr: 0x%016llx size: 8, cell \"%s\", CPU %u: "
+		     "a page table of the guest\n", is_write ? "write" : "read", address,
+		     cell_name(this_cpu()->cell), this_cpu()->cpu_id);
+	return false;
+}
+
 static bool exit_npf(struct guest_regs *regs, struct vmcb *vmcb)
 {
 	bool is_write = vmcb->exitinfo1 & NPF_WRITE;
 	u64 address = vmcb->exitinfo2;
 
+	if (vmcb->exitinfo1 & NPF_PAGE_WALK)
+		return refuse_page_table(address, is_write);
 	if (is_write && (address & PAGE_MASK) == XAPIC_BASE)
 		return apic_handle_xapic_write(regs, address & PAGE_OFFS_MASK);
 	return x86_handle_mmio(regs, gpa(address), is_write);

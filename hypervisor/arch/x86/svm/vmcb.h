@@ -132,5 +132,6 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "VMCB");
 /* exitinfo1 of EXIT_NPF: a page-fault error code */
 #define NPF_WRITE		(1U << 1)
 #define NPF_FETCH		(1U << 4)
+#define NPF_PAGE_WALK		(1ULL << 33)
 
 #endif

@@ -131,6 +131,7 @@ int arch_unmap_memory_region(struct cell *cell, const struct jailhouse_memory *m
 void arch_fill_comm_region(struct cell *cell) { (void)cell; }
 void arch_config_commit(struct cell *changed) { (void)changed; }
 void arch_cpu_moved(struct per_cpu *cpu) { (void)cpu; }
+void arch_cpu_forget_signals(struct per_cpu *cpu) { (void)cpu; }
 void arch_cpu_kick(struct per_cpu *cpu) { (void)cpu; }
 void arch_flush_stage2(void) { }
 

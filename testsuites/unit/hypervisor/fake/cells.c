@@ -122,6 +122,8 @@ void arch_config_commit(struct cell *changed)
 	fake_commits++;
 }
 
+void arch_cpu_forget_signals(struct per_cpu *cpu) { (void)cpu; }
+
 void arch_cpu_moved(struct per_cpu *cpu)
 {
 	(void)cpu;

@@ -45,6 +45,12 @@ void arch_fill_comm_region(struct cell *cell);
 void arch_config_commit(struct cell *changed);
 /* A CPU moved into or out of a cell: FP, debug, PMU state reset when it next runs (decisions 13) */
 void arch_cpu_moved(struct per_cpu *cpu);
+/*
+ * The target (suspended) is about to be parked or reset: start signals that were
+ * sent to it before are void.  Not the target's job: those sent afterwards, while
+ * it is still on its way, count.
+ */
+void arch_cpu_forget_signals(struct per_cpu *cpu);
 
 /* --- Management events --- */
 void arch_cpu_kick(struct per_cpu *cpu);	/* make it exit to the hypervisor (NMI IPI) */
