@@ -248,6 +248,21 @@ class Hvcall:
         ).check()
         return [Answer(*answer) for answer in json.loads(done.stdout)]
 
+    def sacrifice(self, cpu: int, name: str, *arguments: int) -> Answer:
+        """`one()` for what should park that CPU of the root cell.
+
+        Linux can not know that the CPU is gone and waits for it as soon as a process
+        that ever ran there changes its page tables: the agent keeps off it from now
+        on, and what comes after is at the reader's risk. End the machine soon.
+        """
+        self._prepare()
+        rest = 0xF & ~(1 << cpu)
+        self.linux.succeed(
+            f"for t in /proc/$PPID/task/*; do taskset -p {rest:x} ${{t##*/}}; done; "
+            f"taskset -c {cpu} true"
+        )
+        return self.one(name, *arguments, cpu=cpu)
+
     def one(self, name: str, *arguments: int, cpu: int = -1) -> Answer:
         return self.batch([(name, cpu, *arguments)])[0]
 
