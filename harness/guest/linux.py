@@ -221,7 +221,7 @@ class _Judged:
         if starved > waited / 2:
             raise HostStarved(
                 f"{self._what}: waited {waited:.1f} s, of which the emulator waited "
-                f"{starved:.1f} s for a host CPU ({error})"
+                f"{starved:.1f} s for a host CPU ({error})\n{machine.describe()}"
             ) from error
         kind_of = type(error)
         raise kind_of(f"{self._what}: {error}\n{machine.describe()}") from error
