@@ -24,11 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from harness import supervise
+from harness import errata, supervise
 from harness.deadlines import scaled
 from harness.engines import Boot, Engine, Wiring
 from harness.engines.qemu import render
-from harness.errors import EmulatorDied, HarnessFailure
+from harness.errors import EmulatorDied, EmulatorErratum, HarnessFailure
 from harness.machine import MachineSpec, Role
 from harness.qmp import Monitor
 from harness.streams import Drain, Stream
@@ -196,7 +196,11 @@ class Emulator:
             return
         code = self._process.poll() if self._process is not None else None
         how = f"was killed by signal {code - 128}" if code and code > 128 else f"ended with {code}"
-        raise EmulatorDied(f"the emulator {how}\n{self._output()}")
+        words = self._output()
+        erratum = errata.known(self.engine.version, words)
+        if erratum is not None:
+            raise EmulatorErratum(f"{erratum.name}: {erratum.note}\n{words}")
+        raise EmulatorDied(f"the emulator {how}\n{words}")
 
     @property
     def monitor(self) -> Monitor:
@@ -221,7 +225,7 @@ class Emulator:
         try:
             lines.append(f"run state: {self.run_state}")
             lines += self._cpu_lines()
-        except EmulatorDied as error:
+        except (EmulatorDied, EmulatorErratum) as error:
             lines.append(str(error).strip())
         for stream in self.streams.values():
             if stream.name != Role.COMMAND_CHANNEL:

@@ -109,7 +109,6 @@ EXIT_CODES: dict[str, int] = {
     "product": 1,
     "harness": 11,
     "starved": 12,
-    "erratum": 13,
     "expectation": 14,
 }
 

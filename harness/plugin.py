@@ -30,7 +30,14 @@ import pytest
 
 from harness import artifacts as builds
 from harness import deadlines, expected, results, session
-from harness.errors import EXIT_CODES, HarnessFailure, Unsupported, Verdict, verdict_of
+from harness.errors import (
+    EXIT_CODES,
+    EmulatorErratum,
+    HarnessFailure,
+    Unsupported,
+    Verdict,
+    verdict_of,
+)
 from harness.guest.linux import Linux
 from harness.image import Artifacts
 from harness.provision import DEFAULT_KERNEL, KERNEL_SUITES
@@ -252,8 +259,6 @@ def folder(request: pytest.FixtureRequest) -> Iterator[TestFolder]:
     report = request.node.stash.get(_OUTCOME, {}).get("call")
     if report is not None:
         made.step(f"test {report.outcome}")
-        if report.failed and made.path.exists():
-            (made.path / "failure.txt").write_text(report.longreprtext)
     made.close()
 
 
@@ -261,19 +266,32 @@ def folder(request: pytest.FixtureRequest) -> Iterator[TestFolder]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach the verdict, and turn Unsupported into a skip."""
+    """Attach the verdict; Unsupported is a skip, an emulator's erratum an expected failure."""
     report = yield
     item.stash.setdefault(_OUTCOME, {})[report.when] = report
     raised = call.excinfo.value if call.excinfo is not None else None
     if isinstance(raised, Unsupported):
         report.outcome = "skipped"
         report.longrepr = (str(item.path), 0, f"Unsupported: {raised}")
+    elif isinstance(raised, EmulatorErratum):
+        # An expected failure, by name: shown as xfailed, never as passed.
+        report.outcome = "skipped"
+        report.wasxfail = f"emulator erratum {raised}"
     elif report.failed and raised is not None:
         report.user_properties.append(("verdict", verdict_of(raised)))
+        _keep_failure(item, report)
     target = getattr(getattr(item, "callspec", None), "params", {}).get("target")
     name = target.name if isinstance(target, Target) else expected.HOST
     report.user_properties.append(("target", name))
     return report
+
+
+def _keep_failure(item: pytest.Item, report: pytest.TestReport) -> None:
+    """The failure beside the streams, if the test got as far as having some."""
+    path = item.config.stash[_RUN].directory / folder_name(item.nodeid)
+    if path.exists():
+        with (path / "failure.txt").open("a") as file:
+            file.write(f"--- {report.when}\n{report.longreprtext}\n")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from harness.verbs import Jailhouse
 from harness.plugin import Cells
+from harness.verbs import Jailhouse
 
 TICK = re.compile(
     r"^Timer fired, jitter: +(\d+) ns, min: +(\d+) ns, max: +(\d+) ns$", re.MULTILINE

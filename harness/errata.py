@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Ledger of known defects of emulators.
+
+An entry turns an emulator's death with exactly that symptom into an expected
+failure that names it: neither the product's fault nor the harness's, and never
+silent. A death that no entry describes stays a failure.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """One known defect: which emulator, which versions, what its last words are."""
+
+    name: str
+    #: First version that has it, and the first that was seen or is known not to.
+    since: tuple[int, int, int]
+    until: tuple[int, int, int]
+    #: Searched in what the emulator wrote before it ended.
+    symptom: str
+    #: What is known about it.
+    note: str
+
+
+LEDGER = (
+    Erratum(
+        name="tcg-iotlb-section",
+        since=(10, 0, 0),
+        until=(11, 0, 0),
+        symptom=r"iotlb_to_section: Assertion [`']?section_index < d->map\.sections_nb",
+        note="multi-threaded TCG looks up a stale MMIO section while another CPU changes the "
+        "memory map (PCI BARs during boot); seen once, with 10.0.13 on a loaded host",
+    ),
+)
+
+
+def known(version: tuple[int, int, int], last_words: str) -> Erratum | None:
+    """The ledger's entry for an emulator of `version` that ended with these words."""
+    for entry in LEDGER:
+        if entry.since <= version < entry.until and re.search(entry.symptom, last_words):
+            return entry
+    return None
