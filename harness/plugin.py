@@ -49,8 +49,6 @@ from harness.verbs import Jailhouse, Selector
 
 EXPECTED = results.REPOSITORY / "testsuites" / "expected"
 _RUN = pytest.StashKey["Run"]()
-#: The run of the controlling process, for reports, which carry no configuration.
-_current: Run | None = None
 _OUTCOME = pytest.StashKey[dict[str, pytest.TestReport]]()
 
 
@@ -167,6 +165,8 @@ def pytest_configure(config: pytest.Config) -> None:
         prebuilt=config.option.artifacts and config.option.artifacts.resolve(),
         targets=[TARGETS[name] for name in named] if named else runnable(),
     )
+    if worker_input is None:
+        config.pluginmanager.register(Judge(config.stash[_RUN]), "jailhouse-judge")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -186,11 +186,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """With workers, everything is built before they start; a named target must run."""
-    global _current  # noqa: PLW0603
     run = session.config.stash[_RUN]
     if not run.controls:
         return
-    _current = run
     for target in run.targets:
         if not target.judgement().possible:
             reasons = "; ".join(target.judgement().reasons)
@@ -294,23 +292,29 @@ def _keep_failure(item: pytest.Item, report: pytest.TestReport) -> None:
             file.write(f"--- {report.when}\n{report.longreprtext}\n")
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Controlling process: collect verdicts and skips of all workers."""
-    run = _current
-    if run is None:
-        return
-    properties = dict(report.user_properties)
-    target = str(properties.get("target", expected.HOST))
-    if report.failed:
-        default = "product" if report.when == "call" else "harness"
-        run.verdicts.add(str(properties.get("verdict", default)))
-    if report.skipped and not hasattr(report, "wasxfail"):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+class Judge:
+    """In the controlling process: collects verdicts and skips, of all workers."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        properties = dict(report.user_properties)
+        target = str(properties.get("target", expected.HOST))
+        if report.failed:
+            default = "product" if report.when == "call" else "harness"
+            self._run.verdicts.add(str(properties.get("verdict", default)))
+        if report.skipped and not hasattr(report, "wasxfail"):
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+            self._add(report, target, True, reason)
+        elif report.when == "call":
+            self._add(report, target, False)
+
+    def _add(
+        self, report: pytest.TestReport, target: str, skipped: bool, reason: str = ""
+    ) -> None:
         name = expected.plain_name(report.nodeid, target)
-        run.outcomes.append(expected.Outcome(name, target, True, reason))
-    elif report.when == "call":
-        name = expected.plain_name(report.nodeid, target)
-        run.outcomes.append(expected.Outcome(name, target, False))
+        self._run.outcomes.append(expected.Outcome(name, target, skipped, reason))
 
 
 @pytest.hookimpl(trylast=True)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import re
 import subprocess
@@ -34,14 +35,22 @@ def new_run(kind: str = "run") -> Path:
     """Make the directory of a run and point `results/latest` to it."""
     root = results_root()
     root.mkdir(parents=True, exist_ok=True)
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    run = root / f"{stamp}-{kind}-{os.getpid()}"
-    run.mkdir()
+    run = _made(root, f"{time.strftime('%Y%m%d-%H%M%S')}-{kind}-{os.getpid()}")
     temporary = root / f".latest-{os.getpid()}"
     with contextlib.suppress(OSError):
         temporary.symlink_to(run.name)
         temporary.replace(root / "latest")
     return run
+
+
+def _made(root: Path, name: str) -> Path:
+    """A directory of that name or the next free one."""
+    for suffix in itertools.count():
+        path = root / (f"{name}-{suffix}" if suffix else name)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            return path
+    raise AssertionError("unreachable: numbers do not end")
 
 
 def folder_name(test: str) -> str:

@@ -47,13 +47,16 @@ class Command:
 
     def started(self) -> tuple[list[psutil.Process], Path]:
         """Supervisor and emulator, and the private folder, of the running command."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        found = [child for child in children if "supervise.py" in " ".join(child.cmdline())]
-        assert found, self.output
-        words = found[0].cmdline()
-        folder = Path(words[words.index("--") - 1])
-        assert folder.is_dir()
-        return children, folder
+        limit = time.monotonic() + scaled(20)
+        while time.monotonic() < limit:
+            children = psutil.Process(self.process.pid).children(recursive=True)
+            words = [child.cmdline() for child in children]
+            if len(words) == 2 and "--" in words[0] and "-nodefaults" in words[1]:
+                folder = Path(words[0][words[0].index("--") - 1])
+                assert folder.is_dir()
+                return children, folder
+            time.sleep(0.02)
+        pytest.fail(f"no machine was started:\n{self.output}")
 
 
 @pytest.fixture
@@ -74,17 +77,18 @@ def assert_gone(processes: list[psutil.Process], folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "says"),
+    ("number", "moment", "code", "says"),
     [
-        (signal.SIGINT, 130, "interrupted"),
-        (signal.SIGTERM, 143, ""),
-        (signal.SIGKILL, -signal.SIGKILL, ""),
+        (signal.SIGINT, "apic-demo: running", 130, "interrupted"),
+        (signal.SIGINT, "booting Linux", 130, "interrupted"),
+        (signal.SIGTERM, "booting Linux", 143, ""),
+        (signal.SIGKILL, "booting Linux", -signal.SIGKILL, ""),
     ],
 )
 def test_an_ended_demo_leaves_nothing(
-    demo: Command, number: signal.Signals, code: int, says: str
+    demo: Command, number: signal.Signals, moment: str, code: int, says: str
 ) -> None:
-    demo.wait_for("apic-demo: running", 60)
+    demo.wait_for(moment, 60)
     processes, folder = demo.started()
     demo.process.send_signal(number)
     assert demo.process.wait(scaled(20)) == code, demo.output
@@ -95,16 +99,9 @@ def test_an_ended_demo_leaves_nothing(
 
 def test_a_killed_emulator_ends_the_demo(demo: Command) -> None:
     demo.wait_for("booting Linux", 60)
-    limit = time.monotonic() + scaled(20)
-    while time.monotonic() < limit:
-        children = psutil.Process(demo.process.pid).children(recursive=True)
-        emulators = [child for child in children if "-nodefaults" in child.cmdline()]
-        emulators = [child for child in emulators if "supervise.py" not in str(child.cmdline())]
-        if emulators:
-            break
-        time.sleep(0.05)
+    processes, _ = demo.started()
     time.sleep(1)
-    emulators[0].kill()
+    processes[1].kill()
     assert demo.process.wait(scaled(30)) == 1, demo.output
     assert "harness failure: the emulator was killed by signal 9" in demo.output
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -34,7 +35,30 @@ def test_fixture(bad_fixture): pass
 """
 
 
+#: Runs of pytest inside this one.
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def inner(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, Path]]:
+    """Run chosen tests in this process; exit code, output and results folder."""
+    results = pytester.path / "results"
+    monkeypatch.setenv("JAILHOUSE_RESULTS", str(results))
+    pytester.makepyfile(test_x=TESTS)
+
+    def do(*arguments: str) -> tuple[int, str, Path]:
+        done = pytester.runpytest_inprocess(
+            "-p", "harness.plugin", "-p", "no:cacheprovider", "-p", "no:xdist", "-q", *arguments
+        )
+        return int(done.ret), f"{done.stdout}{done.stderr}", results / "latest"
+
+    return do
+
+
 def run(tmp_path: Path, *arguments: str) -> tuple[int, str, Path]:
+    """The same in a process of its own."""
     (tmp_path / "test_x.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     environment = {
@@ -68,8 +92,8 @@ def run(tmp_path: Path, *arguments: str) -> tuple[int, str, Path]:
         ("starved or skip", 12),
     ],
 )
-def test_exit_code(tmp_path: Path, tests: str, code: int) -> None:
-    status, output, latest = run(tmp_path, "-k", tests)
+def test_exit_code(inner: Callable[..., tuple[int, str, Path]], tests: str, code: int) -> None:
+    status, output, latest = inner("-k", tests)
     assert status == code, output
     record = json.loads((latest / "run.json").read_text())
     assert record["exit"] == code
@@ -86,24 +110,24 @@ def test_workers(tmp_path: Path) -> None:
     assert status == 1, output
 
 
-def test_unlisted_skip_is_named(tmp_path: Path) -> None:
-    _, output, _ = run(tmp_path, "-k", "skip")
+def test_unlisted_skip_is_named(inner: Callable[..., tuple[int, str, Path]]) -> None:
+    _, output, _ = inner("-k", "skip")
     assert "was skipped on host without being listed in testsuites/expected/host.toml" in output
     assert "not today" in output
 
 
 @pytest.mark.skipif(svm_possible_in_kvm().possible, reason="KVM offers SVM here")
-def test_a_named_target_that_cannot_run(tmp_path: Path) -> None:
-    status, output, _ = run(tmp_path, "-k", "good", "--target", "amd-kvm")
+def test_a_named_target_that_cannot_run(inner: Callable[..., tuple[int, str, Path]]) -> None:
+    status, output, _ = inner("-k", "good", "--target", "amd-kvm")
     assert status == 14, output
     assert "amd-kvm can not run here" in output
     assert "CPUID 0x80000001" in output or "/dev/kvm" in output
 
 
-def test_runs_do_not_share_folders(tmp_path: Path) -> None:
-    run(tmp_path, "-k", "good")
-    run(tmp_path, "-k", "good")
-    runs = [path for path in (tmp_path / "results").iterdir() if not path.is_symlink()]
+def test_runs_do_not_share_folders(inner: Callable[..., tuple[int, str, Path]]) -> None:
+    inner("-k", "good")
+    _, _, latest = inner("-k", "good")
+    runs = [path for path in latest.parent.iterdir() if not path.is_symlink()]
     assert len(runs) == 2
 
 
