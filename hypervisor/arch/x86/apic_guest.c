@@ -212,13 +212,23 @@ static u64 x2apic_value(unsigned int reg)
 	}
 }
 
+/*
+ * Optional (version register, highest LVT entry).  Touching what is not there
+ * sets an error bit that the next IPI of this CPU would be blamed for.
+ */
+static bool register_exists(unsigned int reg)
+{
+	return reg != APIC_REG_LVTCMCI ||
+		((apic_hw_read(APIC_REG_VERSION) >> 16) & 0xff) >= 6;
+}
+
 bool apic_handle_x2apic_read(struct guest_regs *regs, u32 msr)
 {
 	unsigned int reg = msr - MSR_X2APIC_BASE;
 	u64 value;
 
 	if (reg >= APIC_NUM_REGS || apic_regs[reg].kind == REG_NONE ||
-	    apic_regs[reg].no_msr || apic_regs[reg].write_only)
+	    apic_regs[reg].no_msr || apic_regs[reg].write_only || !register_exists(reg))
 		return inject_gp();
 	value = x2apic_value(reg);
 	regs->rax = (u32)value;
@@ -252,7 +262,8 @@ bool apic_handle_x2apic_write(struct guest_regs *regs, u32 msr)
 		ok = x2apic_write_icr(value);
 	else if (reg == APIC_REG_SELF_IPI && !(value & ~(u64)ICR_VECTOR_MASK))
 		ok = ipi_send(ICR_SELF | ICR_ASSERT | value, 0, true);
-	else if (reg >= APIC_NUM_REGS || !x2apic_writable(reg) || value >> 32 ||
+	else if (reg >= APIC_NUM_REGS || !x2apic_writable(reg) || !register_exists(reg) ||
+		 value >> 32 ||
 		 (reg == APIC_REG_EOI && value))
 		return inject_gp();
 	else
