@@ -103,10 +103,20 @@ void __noreturn x86_cpu_entry(unsigned int cpu_id)
 	entry_failed(cpu, boot_cpu(cpu_id));
 }
 
+/* With SME active Linux' tables have the C bit, beyond the physical address width (APM 2, 7.10). */
+static bool memory_is_encrypted(u64 linux_cr3)
+{
+	return linux_cr3 & ~(machine_limits.max_phys - 1) & ~CR3_NO_FLUSH;
+}
+
 static int check_linux_state(const struct per_cpu *cpu)
 {
 	unsigned int n;
 
+	if (memory_is_encrypted(cpu->handover.cr3)) {
+		printk("ERROR: not supported: memory encryption; boot with mem_encrypt=off\n");
+		return trace_error(-EIO);
+	}
 	for (n = 0; n < ARRAY_SIZE(refused_cr4); n++)
 		if (cpu->handover.cr4 & refused_cr4[n].bit) {
 			printk("ERROR: not supported: %s\n", refused_cr4[n].name);
