@@ -197,6 +197,8 @@ void apic_clear(void)
 	apic_hw_write(APIC_REG_TPR, 0);
 	apic_hw_write(APIC_REG_SVR, SVR_ENABLE | SVR_RESET);
 	drain();
+	/* The first write latches what has happened, the second clears it (APM 2, 16.4.6). */
+	apic_hw_write(APIC_REG_ESR, 0);
 	apic_hw_write(APIC_REG_ESR, 0);
 	apic_hw_write(APIC_REG_SVR, SVR_RESET);
 }
