@@ -165,7 +165,8 @@ termios.tcdrain(tty)
 
 
 def numbers(text: bytes) -> list[int]:
-    return [int(line) for line in re.findall(rb"^(\d{62})\r?$", text, re.MULTILINE)]
+    # The shell's prompt may stand before the first one.
+    return [int(line) for line in re.findall(rb"(\d{62})\r?$", text, re.MULTILINE)]
 
 
 @pytest.mark.slow
@@ -181,9 +182,9 @@ def test_unread_output_of_each_uart(linux: Linux, folder) -> None:  # type: igno
             f"(python3 -sS /tmp/writer.py /dev/{port.tty}; echo $? > /tmp/{port.tty}.status)"
             " > /dev/null 2>&1 &"
         )
-    # Meanwhile 10 MB go through the command channel too.
-    part = linux.run(f"head -c {MEGABYTES << 20} /dev/zero", timeout=240)
-    assert part.stdout == bytes(MEGABYTES << 20)
+    # Meanwhile the command channel works on.
+    part = linux.run("head -c 1000000 /dev/zero", timeout=240)
+    assert part.stdout == bytes(1000000)
     expected = list(range(MEGABYTES * 16 * 1024))
     for port in ports:
         stream: Stream = linux.machine.streams[port.name]
