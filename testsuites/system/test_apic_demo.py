@@ -6,7 +6,7 @@ import re
 import pytest
 
 from harness.plugin import Cells
-from harness.verbs import Jailhouse
+from harness.verbs import Jailhouse, JailhouseError
 
 TICK = re.compile(
     r"^Timer fired, jitter: +(\d+) ns, min: +(\d+) ns, max: +(\d+) ns$", re.MULTILINE
@@ -39,16 +39,25 @@ def test_statistics_move_as_expected(jailhouse: Jailhouse, cells: Cells) -> None
     """A tick costs what docs/exits.md says, and nothing else."""
     number = cells.run("apic-demo")
     jailhouse.uart.expect(r"^Timer fired", 10)
-    before = jailhouse.stats(number)
     mark = jailhouse.uart.end
-    # The first line may be of a tick before.
-    jailhouse.uart.expect_lines("^Timer fired", 11, 20, mark)
+    before = jailhouse.stats(number)
+    jailhouse.uart.expect_lines(r"^Timer fired", 10, 20, mark)
     after = jailhouse.stats(number)
     spent = {name: after[name] - before[name] for name in after}
-    assert spent["total"] == sum(count for name, count in spent.items() if name != "total")
     for quiet in ("pio", "mmio", "cr", "cpuid", "xsetbv", "exception", "hypercall"):
         assert spent[quiet] == 0, spent
-    assert spent["xapic"] + spent["msr_other"] + spent["msr_x2apic_icr"] >= 10
+    assert spent["msr_other"] >= 20, "an end of interrupt and a timer start each tick"
+
+
+def test_every_exit_has_a_reason(jailhouse: Jailhouse, cells: Cells) -> None:
+    """The total is the sum of the reasons; read when the cell no longer moves them."""
+    number = cells.run("apic-demo")
+    jailhouse.uart.expect(r"^Timer fired", 10)
+    with pytest.raises(JailhouseError):
+        jailhouse.shutdown(number)
+    jailhouse.shutdown(number)
+    stats = jailhouse.stats(number)
+    assert stats["total"] == sum(count for name, count in stats.items() if name != "total")
 
 
 def test_sum_of_cpus(jailhouse: Jailhouse, cells: Cells) -> None:
