@@ -24,7 +24,7 @@ from pathlib import Path
 
 from harness import packages, provision
 from harness.image import cpio
-from harness.image.base import base_archive
+from harness.image.base import base_archive, packed
 from harness.image.disk import raw_disk
 from harness.image.project import Artifacts, project_nodes
 from harness.image.spec import ImageSpec, SpecError, load
@@ -75,8 +75,8 @@ class Image:
         return self.project, self.keys.archive()
 
     def write_initrd(self, destination: Path) -> Path:
-        """Write the whole initramfs; the base is shared and read only."""
-        shutil.copyfile(self.base, destination)
+        """Write the whole initramfs; the base is shared, read only and compressed."""
+        shutil.copyfile(packed(self.base), destination)
         with destination.open("ab") as stream:
             for part in self.initrd_parts:
                 stream.write(part)

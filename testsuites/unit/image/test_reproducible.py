@@ -75,7 +75,14 @@ def test_identity_follows_the_project_files(tmp_path: Path) -> None:
 def test_initrd_is_its_parts(tmp_path: Path) -> None:
     built = image.build()
     written = built.write_initrd(tmp_path / "initrd").read_bytes()
-    assert written == built.base.read_bytes() + b"".join(built.initrd_parts)
+    layers = b"".join(built.initrd_parts)
+    assert written.endswith(layers)
+    base = written.removesuffix(layers)
+    assert len(base) % 4 == 0
+    unpacked = subprocess.run(
+        ["zstd", "-d", "-q", "-c"], input=base, stdout=subprocess.PIPE, check=False
+    )
+    assert unpacked.stdout == built.base.read_bytes()
     assert os.access(tmp_path / "initrd", os.W_OK)
 
 
