@@ -13,6 +13,7 @@ import fcntl
 import json
 import re
 import struct
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from harness import artifacts as builds
+from harness.deadlines import Deadline, scaled
 from harness.errors import DeadlineExpired, ProductFailure
 from harness.guest.linux import Linux
 from harness.image import Artifacts
@@ -209,12 +211,15 @@ class Answer:
     @property
     def parked(self) -> bool:
         """The CPU did not come back."""
-        return self.errno == 110
+        return self.errno == PARKED
 
     def check(self) -> Answer:
         assert self.errno == 0, self
         return self
 
+
+#: ETIMEDOUT: the CPU did not come back.
+PARKED = 110
 
 Call = tuple[object, ...]
 """(operation, cpu, *arguments); operations as in driver/tests/hvcall.h."""
@@ -251,17 +256,26 @@ class Hvcall:
     def sacrifice(self, cpu: int, name: str, *arguments: int) -> Answer:
         """`one()` for what should park that CPU of the root cell.
 
-        Linux can not know that the CPU is gone and waits for it as soon as a process
-        that ever ran there changes its page tables: the agent keeps off it from now
-        on, and what comes after is at the reader's risk. End the machine soon.
+        Whether it did is the hypervisor's console's to say. Linux cannot know that the
+        CPU is gone: it waits for it with the next flush of address translations, and
+        where that CPU kept the time, for ever. Stop the machine instead of asking on.
         """
         self._prepare()
-        rest = 0xF & ~(1 << cpu)
+        uart = self.linux.machine.stream(Role.HYPERVISOR_CONSOLE)
+        mark = uart.end
+        record = json.dumps([[OPERATIONS[name], cpu, *arguments]])
         self.linux.succeed(
-            f"for t in /proc/$PPID/task/*; do taskset -p {rest:x} ${{t##*/}}; done; "
-            f"taskset -c {cpu} true"
+            f"rm -f /tmp/answer; (sleep 0.3; echo '{record}' | python3 /tmp/hvcall.py >/tmp/answer.new; "
+            "mv /tmp/answer.new /tmp/answer) >/dev/null 2>&1 &"
         )
-        return self.one(name, *arguments, cpu=cpu)
+        deadline = Deadline.after(scaled(20))
+        while not deadline.expired:
+            if f"Parking CPU {cpu} (" in uart.text(mark):
+                return Answer(PARKED, 0, 0)
+            if deadline.elapsed() > 3 and self.linux.run("test -s /tmp/answer").ok:
+                return Answer(*json.loads(self.linux.succeed("cat /tmp/answer"))[0])
+            time.sleep(0.1)
+        raise DeadlineExpired(f"CPU {cpu} is neither parked nor back: {uart.tail()}")
 
     def one(self, name: str, *arguments: int, cpu: int = -1) -> Answer:
         return self.batch([(name, cpu, *arguments)])[0]

