@@ -160,8 +160,6 @@ def test_a16_no_timeout_and_no_answer(fresh_linux: Callable[..., Linux], target:
         verbs.shutdown(bench.number, timeout=4)
     assert isinstance(silent.value, ProductFailure | HostStarved)
     assert time.monotonic() - began < 40
-    with pytest.raises(Verdict):
-        linux.check_health()
     linux.machine.stop()
 
 

@@ -9,8 +9,6 @@ from collections.abc import Callable
 import pytest
 
 from harness.artifacts import build_root
-from harness.guest.linux import Linux
-from harness.targets import Target
 from harness.verbs import Jailhouse
 from testsuites.checks import Bench, Hvcall, assert_parked, survived
 
@@ -266,23 +264,3 @@ def test_u7_bytes_at_the_end_of_a_region(jailhouse: Jailhouse) -> None:
         assert bench.outcome(f"mem-write addr={0x800060 - size:#x} size={size} value=0x1122334455667788") == "survived"
         value = 0x1122334455667788 & ((1 << 8 * size) - 1)
         assert bench.outcome(f"mem-read addr={0x800060 - size:#x} size={size}") == f"survived\nVALUE {value:x}"
-
-
-def test_root_cpu_that_leaves_its_boundary(
-    fresh_linux: Callable[..., Linux], target: Target
-) -> None:
-    """A28, A31: it is parked, by name. It does not come back, which costs a machine."""
-    linux = fresh_linux()
-    verbs = Jailhouse(linux)
-    verbs.load_module()
-    verbs.enable(target.root_config)
-    mark = verbs.uart.end
-    assert Hvcall(linux).sacrifice(3, "write", 0xB0000000 + (NIC << 12), 8, 0).parked
-    verbs.uart.expect(
-        r"^FATAL: Invalid PCI MMCONFIG write, device 00:02\.0, reg: 0x0, size: 8, "
-        r'cell "QEMU-Reference", CPU 3: ',
-        5,
-        mark,
-    )
-    verbs.uart.expect(r'^Parking CPU 3 \(Cell: "QEMU-Reference"\)$', 5, mark)
-    linux.machine.stop()

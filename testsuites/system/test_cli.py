@@ -149,14 +149,15 @@ ERRORS = {
 
 
 def test_errors(jailhouse: Jailhouse, command: Command) -> None:
-    Bench.create(jailhouse, "test-one")
     before = jailhouse.pools()
+    bench = Bench.create(jailhouse, "test-one")
     for name, (words, line) in ERRORS.items():
         result = command(*words)
         assert result.status == 1, name
         assert result.stderr.decode().splitlines()[0] == line, name
-    assert jailhouse.pools() == before
     assert [cell.id for cell in jailhouse.cells()] == [0, 1]
+    bench.destroy()
+    assert jailhouse.pools() == before
 
 
 def test_disable_refused_says_who(jailhouse: Jailhouse, command: Command) -> None:
