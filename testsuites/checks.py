@@ -126,8 +126,8 @@ class Bench:
         Waits for whichever comes first, so that a defect costs no deadline.
         """
         self.run(image, f"what={what}")
-        limit = timeout
-        while limit > 0:
+        deadline = Deadline.after(scaled(timeout))
+        while not deadline.expired:
             parked = re.search(r"^(Parking CPU \d+ .*)\n", self.hypervisor_text(), re.M)
             if parked:
                 lines = re.findall(r"^FATAL: .*$", self.hypervisor_text(), re.M)
@@ -136,9 +136,8 @@ class Bench:
             if ended:
                 return ended[1]
             self.inmate.wait(self.inmate.end, 0.02)
-            limit -= 0.02
         raise DeadlineExpired(
-            f"{what}: neither parked nor back in {timeout} s\n{self.text()}"
+            f"{what}: neither parked nor back in {deadline.elapsed():.1f} s\n{self.text()}"
             f"\n{self.hypervisor_text()}"
         )
 

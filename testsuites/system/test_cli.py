@@ -287,6 +287,7 @@ def test_cell_list_is_cheap(target: Target, artifacts: Artifacts, folder: plugin
     """Counted on a machine with one CPU and counted time."""
     lab = Lab(target.counted(), lambda kernel: artifacts, folder.path, "counted")
     with lab.booted(Variant(cpus=1)) as linux:
+        folder.record(linux)
         verbs = Jailhouse(linux)
         verbs.load_module()
         data = bytearray(linux.get(config(target.root_config)))
