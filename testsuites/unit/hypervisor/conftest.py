@@ -134,6 +134,8 @@ if CHILD not in os.environ:
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in _run_in_child(item):
             item.ihook.pytest_runtest_logreport(report=report)
+        # Nothing was set up here; but what the last test left for this folder has to go.
+        item.session._setupstate.teardown_exact(nextitem)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
