@@ -103,13 +103,15 @@ setup: $(VENV_STAMP)
 .PHONY: demo test check check-python check-arm64 soak bench
 
 N ?= 10
+# Machines at once: tests wait about as long as they compute.
+JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 PYTEST_ARGS ?=
 
 demo: setup-demo
 	@$(PYTHON) -m harness demo
 
 test: setup check
-	$(PYTHON) -m pytest testsuites/ $(PYTEST_ARGS)
+	$(PYTHON) -m pytest testsuites/ -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 check: check-python check-arm64
 
