@@ -18,6 +18,7 @@ import hashlib
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -62,7 +63,9 @@ def folder_name(test: str) -> str:
 
 
 def commit() -> str:
-    """The commit under test, with "-dirty" if the tree differs."""
+    """The commit under test, with "-dirty" if the tree differs; "no-git" without git."""
+    if shutil.which("git") is None:
+        return "no-git"
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
         cwd=REPOSITORY,
