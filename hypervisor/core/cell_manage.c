@@ -10,6 +10,7 @@
 #include <core/printk.h>
 #include <core/seed.h>
 #include <core/unit.h>
+#include <arch/config.h>
 #include <arch/cpu.h>
 #include <lib/bitmap.h>
 #include <lib/spinlock.h>
@@ -157,6 +158,10 @@ static int check_cpus(const struct jailhouse_cell_desc *desc)
 	for (unsigned int cpu = 0; cpu < desc->cpu_set_size * 8; cpu++) {
 		if (!(set[cpu / 8] & (1 << (cpu % 8))))
 			continue;
+		if (arch_cpu_stays_with_root(cpu)) {
+			printk("CPU %u cannot leave the root cell\n", cpu);
+			return trace_error(-EINVAL);
+		}
 		if (!cell_owns_cpu(&root_cell, cpu) || cpu == this_cpu()->cpu_id) {
 			printk("CPU %u is not available for cell \"%s\"\n", cpu, desc->name);
 			return trace_error(-EBUSY);

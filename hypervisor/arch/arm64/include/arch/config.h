@@ -8,6 +8,12 @@
 
 #define ARCH_CONFIG_ID		JAILHOUSE_ARM64
 
+static inline bool arch_cpu_stays_with_root(unsigned int cpu)
+{
+	(void)cpu;
+	return false;
+}
+
 static inline bool arch_irqchip_valid(const struct jailhouse_irqchip *chip)
 {
 	return chip->pin_base % 32 == 0 && chip->pin_base <= 1024 - 128;

@@ -8,6 +8,12 @@
 
 #define ARCH_CONFIG_ID		JAILHOUSE_X86
 
+/* Linux cannot give up its boot CPU: firmware and legacy interrupts know no other. */
+static inline bool arch_cpu_stays_with_root(unsigned int cpu)
+{
+	return cpu == 0;
+}
+
 /* Pins are numbered from 0 in each IOAPIC (abi.md 1.7). */
 static inline bool arch_irqchip_valid(const struct jailhouse_irqchip *chip)
 {
