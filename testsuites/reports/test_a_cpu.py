@@ -143,6 +143,17 @@ def test_a31_writes_that_root_makes(jailhouse: Jailhouse, hvcall: Hvcall) -> Non
 
 
 @pytest.mark.bug("A34")
+def test_a34_exceptions_are_delivered(bench: Bench) -> None:
+    """Intercepted ones too, with the right error code.
+
+    Before the loops: QEMU 10.0.13 dies of a segmentation fault in this program's watchpoint
+    after the loops ran in the same machine, and says nothing.
+    """
+    bench.run("exceptions", "mode=benign")
+    assert "failed" not in bench.done()
+
+
+@pytest.mark.bug("A34")
 @pytest.mark.parametrize("mode", ["db-loop", "ac-loop", "ud-loop"])
 def test_a34_exception_loops_do_not_hold_a_cpu(jailhouse: Jailhouse, mode: str) -> None:
     """CVE-2015-5307 and -8104: a CPU that raises an exception while delivering it is
@@ -159,13 +170,6 @@ def test_a34_exception_loops_do_not_hold_a_cpu(jailhouse: Jailhouse, mode: str) 
     bench.destroy()
     assert time.monotonic() - began < scaled(5)
     survived(jailhouse, before)
-
-
-@pytest.mark.bug("A34")
-def test_a34_exceptions_are_delivered(bench: Bench) -> None:
-    """Intercepted ones too, with the right error code."""
-    bench.run("exceptions", "mode=benign")
-    assert "failed" not in bench.done()
 
 
 # --- A48
