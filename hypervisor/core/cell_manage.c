@@ -160,7 +160,7 @@ static int check_cpus(const struct jailhouse_cell_desc *desc)
 			continue;
 		if (arch_cpu_stays_with_root(cpu)) {
 			printk("CPU %u cannot leave the root cell\n", cpu);
-			return trace_error(-EINVAL);
+			return trace_error(-EBUSY);
 		}
 		if (!cell_owns_cpu(&root_cell, cpu) || cpu == this_cpu()->cpu_id) {
 			printk("CPU %u is not available for cell \"%s\"\n", cpu, desc->name);
