@@ -50,9 +50,6 @@ man8dir ?= $(datarootdir)/man/man8
 completionsdir ?= /usr/share/bash-completion/completions
 firmwaredir ?= /lib/firmware
 
-export DESTDIR prefix exec_prefix sbindir libexecdir datarootdir datadir man8dir
-export completionsdir
-
 INSTALL ?= install
 INSTALL_DATA ?= $(INSTALL) -m 644
 
@@ -159,4 +156,5 @@ tool_inmates_install: inmates
 	done
 
 tools_install:
-	+$(MAKE) --no-print-directory -C tools install
+	+$(MAKE) --no-print-directory -C tools install $(foreach v,DESTDIR prefix exec_prefix \
+		sbindir libexecdir datarootdir datadir man8dir completionsdir,$(v)="$($(v))")

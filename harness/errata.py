@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Ledger of known defects of emulators.
 
-An entry turns an emulator's death with exactly that symptom into an expected
-failure that names it: neither the product's fault nor the harness's, and never
-silent. A death that no entry describes stays a failure.
+An entry turns an emulator's death, or a boot that never ends, with exactly that
+symptom into an expected failure that names it: neither the product's fault nor
+the harness's, and never silent. What no entry describes stays a failure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ class Erratum:
     #: First version that has it, and the first that was seen or is known not to.
     since: tuple[int, int, int]
     until: tuple[int, int, int]
-    #: Searched in what the emulator wrote before it ended.
+    #: Searched in what the emulator wrote before it ended, and in the root console
+    #: of a machine that did not get as far as its channels.
     symptom: str
     #: What is known about it.
     note: str
@@ -34,6 +35,14 @@ LEDGER = (
         symptom=r"iotlb_to_section: Assertion [`']?section_index < d->map\.sections_nb",
         note="multi-threaded TCG looks up a stale MMIO section while another CPU changes the "
         "memory map (PCI BARs during boot); seen once, with 10.0.13 on a loaded host",
+    ),
+    Erratum(
+        name="tcg-lost-timer",
+        since=(10, 0, 0),
+        until=(11, 0, 0),
+        symptom=r"rcu_preempt kthread timer wakeup didn't happen",
+        note="a CPU's local APIC timer never fires again, in Linux alone, before there is a "
+        "hypervisor; seen once, with 10.0.13 on a loaded host",
     ),
 )
 

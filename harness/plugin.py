@@ -42,7 +42,7 @@ from harness.guest.linux import Linux
 from harness.image import Artifacts
 from harness.provision import DEFAULT_KERNEL, KERNEL_SUITES
 from harness.results import Transcript, folder_name
-from harness.session import Lab, Variant, restored, shut
+from harness.session import REPEATED, Lab, Variant, restored, shut
 from harness.streams import Stream
 from harness.targets import TARGETS, Target, runnable
 from harness.verbs import Jailhouse, Selector
@@ -351,6 +351,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     run = config.stash[_RUN]
     for line in run.violations:
         terminalreporter.write_line(f"EXPECTATION {line}", red=True)
+    repeated = run.directory / REPEATED
+    if repeated.exists():
+        terminalreporter.write_line(repeated.read_text().rstrip(), yellow=True)
     for name, digest in run.tested().items():
         terminalreporter.write_line(f"tested: {name} sha256:{digest}, commit {results.commit()}")
     if run.verdicts:
@@ -384,13 +387,14 @@ class Shared:
         self.close()
         if self._lab is None or self._lab.target is not target:
             self._lab = self._run.lab(target)
-        linux = self._lab.machine(self._run.variant())
-        self._linux, self._target = linux, target.name
-        tell(linux)
+
+        def started(linux: Linux) -> None:
+            self._linux, self._target = linux, target.name
+            tell(linux)
+
         try:
-            linux.wait_booted()
+            linux = self._lab.linux(self._run.variant(), tell=started)
             linux.check_health()
-            linux.mark()
         except BaseException:
             self.close()
             raise
@@ -533,12 +537,11 @@ def fresh_linux(
     booted: list[Linux] = []
 
     def boot(artifacts: Artifacts | None = None, **changes: Any) -> Linux:
-        linux = lab.machine(run.variant(**changes), artifacts)
-        booted.append(linux)
-        folder.record(linux)
-        linux.wait_booted()
-        linux.mark()
-        return linux
+        def started(linux: Linux) -> None:
+            booted.append(linux)
+            folder.record(linux)
+
+        return lab.linux(run.variant(**changes), artifacts, started)
 
     try:
         yield boot

@@ -15,13 +15,16 @@ from pathlib import Path
 from harness import image as images
 from harness.deadlines import scaled
 from harness.emulator import BootImage, Emulator
-from harness.errors import Verdict
+from harness.errors import EmulatorErratum, Verdict
 from harness.guest.linux import Access, Linux
 from harness.image import Artifacts
 from harness.machine import MachineSpec
 from harness.provision import DEFAULT_KERNEL
 from harness.targets import Target
 from harness.verbs import Jailhouse
+
+#: In a run's folder: boots that were made again, one a line.
+REPEATED = "repeated-boots.txt"
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,42 @@ class Lab:
         keys = image.keys
         return Linux(machine, Access(keys.user, keys.host_public), image.release)
 
-    def linux(self, variant: Variant, artifacts: Artifacts | None = None) -> Linux:
-        """A booted Linux whose serial channel answers; the caller closes its machine."""
+    def linux(
+        self,
+        variant: Variant,
+        artifacts: Artifacts | None = None,
+        tell: Callable[[Linux], None] = lambda linux: None,
+    ) -> Linux:
+        """A booted Linux whose serial channel answers; the caller closes its machine.
+
+        A boot that a known defect of the emulator ends is repeated once, and that is
+        said: on the terminal and in the run's `repeated-boots.txt`. `tell` hears of
+        each machine before it has booted.
+        """
+        try:
+            return self._boot(variant, artifacts, tell)
+        except EmulatorErratum as error:
+            self._say_repeated(str(error))
+        return self._boot(variant, artifacts, tell)
+
+    def _boot(
+        self, variant: Variant, artifacts: Artifacts | None, tell: Callable[[Linux], None]
+    ) -> Linux:
         linux = self.machine(variant, artifacts)
         try:
+            tell(linux)
             linux.wait_booted()
             linux.mark()
         except BaseException:
             shut(linux)
             raise
         return linux
+
+    def _say_repeated(self, why: str) -> None:
+        line = f"boot {self.prefix}-{self._count} repeated: emulator erratum {why}"
+        self.progress(line)
+        with (self.results / REPEATED).open("a") as file:
+            file.write(line.splitlines()[0] + "\n")
 
     @contextlib.contextmanager
     def booted(self, variant: Variant, artifacts: Artifacts | None = None) -> Iterator[Linux]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import errata
 from harness.deadlines import Deadline, scaled
 from harness.emulator import Emulator
 from harness.errors import (
@@ -16,6 +17,7 @@ from harness.errors import (
     ChannelError,
     CommandTimeout,
     DeadlineExpired,
+    EmulatorErratum,
     GuestSick,
     HostStarved,
     NetworkLost,
@@ -29,7 +31,7 @@ from harness.machine import Role
 from harness.streams import Stream
 
 #: Seconds from start to both channels answering, on an idle host.
-BOOT_LIMIT = 60.0
+BOOT_LIMIT = 45.0
 #: What a healthy root console never says.
 SICK_LINUX = re.compile(
     r"BUG:|Oops|general protection fault|Kernel panic|rcu: INFO|soft lockup|hard LOCKUP"
@@ -69,6 +71,9 @@ class Linux:
             self.serial.wait_ready(deadline.seconds)
         except (CommandTimeout, ChannelClosed) as error:
             self.machine.check_alive()
+            erratum = errata.known(self.machine.engine.version, self.root_console.text())
+            if erratum is not None:
+                raise EmulatorErratum(f"{erratum.name}: {erratum.note}") from error
             raise BootFailure(
                 f"no channel after {deadline.elapsed():.1f} s\n{self.machine.describe()}"
             ) from error

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """An emulator's death is an erratum only with the symptom and version of an entry."""
 
+from pathlib import Path
+
 import pytest
 
 from harness import errata
+from harness.errors import BootFailure, EmulatorErratum
+from harness.guest.linux import Linux
+from harness.session import REPEATED, Lab, Variant
 
 WORDS = (
     "qemu-system-x86_64: system/physmem.c:2671: iotlb_to_section: "
@@ -11,10 +16,48 @@ WORDS = (
 )
 
 
-def test_known_symptom() -> None:
-    found = errata.known((10, 0, 13), WORDS)
+STALL = "rcu: rcu_preempt kthread timer wakeup didn't happen for 5251 jiffies! g-1143 f0x0"
+
+
+@pytest.mark.parametrize(
+    ("words", "name"), [(WORDS, "tcg-iotlb-section"), (STALL, "tcg-lost-timer")]
+)
+def test_known_symptom(words: str, name: str) -> None:
+    found = errata.known((10, 0, 13), words)
     assert found is not None
-    assert found.name == "tcg-iotlb-section"
+    assert found.name == name
+
+
+class Boots(Lab):
+    """A lab whose first boots fail."""
+
+    def __init__(self, results: Path, failures: list[Exception]) -> None:
+        super().__init__(target=None, artifacts=None, results=results)  # type: ignore[arg-type]
+        self.failures = failures
+
+    def _boot(self, *_: object) -> Linux:
+        if self.failures:
+            raise self.failures.pop(0)
+        return "booted"  # type: ignore[return-value]
+
+
+def test_a_boot_is_repeated_once_and_said(tmp_path: Path) -> None:
+    lab = Boots(tmp_path, [EmulatorErratum("tcg-lost-timer: note")])
+    assert lab.linux(Variant()) == "booted"
+    assert "repeated: emulator erratum tcg-lost-timer" in (tmp_path / REPEATED).read_text()
+
+
+def test_a_boot_is_not_repeated_twice(tmp_path: Path) -> None:
+    lab = Boots(tmp_path, [EmulatorErratum("a"), EmulatorErratum("b")])
+    with pytest.raises(EmulatorErratum, match="b"):
+        lab.linux(Variant())
+
+
+def test_other_failures_are_not_repeated(tmp_path: Path) -> None:
+    lab = Boots(tmp_path, [BootFailure("no channel")])
+    with pytest.raises(BootFailure):
+        lab.linux(Variant())
+    assert not (tmp_path / REPEATED).exists()
 
 
 @pytest.mark.parametrize(
