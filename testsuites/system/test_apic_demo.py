@@ -39,14 +39,17 @@ def test_statistics_move_as_expected(jailhouse: Jailhouse, cells: Cells) -> None
     """A tick costs what docs/exits.md says, and nothing else."""
     number = cells.run("apic-demo")
     jailhouse.uart.expect(r"^Timer fired", 10)
-    mark = jailhouse.uart.end
+    # Counters first: reading them takes as long as the host lets it, and the cell ticks on.
     before = jailhouse.stats(number)
+    mark = jailhouse.uart.end
     jailhouse.uart.expect_lines(r"^Timer fired", 10, 20, mark)
     after = jailhouse.stats(number)
     spent = {name: after[name] - before[name] for name in after}
     for quiet in ("pio", "mmio", "cr", "cpuid", "xsetbv", "exception", "hypercall"):
         assert spent[quiet] == 0, spent
-    assert spent["msr_other"] >= 20, "an end of interrupt and a timer start each tick"
+    # A timer start before each line and an end of interrupt after it: of ten lines, one of
+    # each may lie outside the two readings.
+    assert spent["msr_other"] >= 18
 
 
 def test_every_exit_has_a_reason(jailhouse: Jailhouse, cells: Cells) -> None:
