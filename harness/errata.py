@@ -17,7 +17,8 @@ class Erratum:
     """One known defect: which emulator, which versions, what its last words are."""
 
     name: str
-    #: First version that has it, and the first that was seen or is known not to.
+    #: Versions it applies to: from `since`, before `until`. Whether newer ones have it was
+    #: not tried: there it is a failure until somebody looks.
     since: tuple[int, int, int]
     until: tuple[int, int, int]
     #: Searched in what the emulator wrote before it ended, and in the root console
