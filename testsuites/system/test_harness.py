@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Nothing outlives a run: however it ends, processes and private folders are gone."""
 
+import contextlib
 import os
 import re
 import signal
@@ -49,8 +50,11 @@ class Command:
         """Supervisor and emulator, and the private folder, of the running command."""
         limit = time.monotonic() + scaled(20)
         while time.monotonic() < limit:
-            children = psutil.Process(self.process.pid).children(recursive=True)
-            words = [child.cmdline() for child in children]
+            children, words = [], []
+            # One that has just ended (a compiler, ldconfig) has no command line any more.
+            with contextlib.suppress(psutil.Error):
+                children = psutil.Process(self.process.pid).children(recursive=True)
+                words = [child.cmdline() for child in children]
             if len(words) == 2 and "--" in words[0] and "-nodefaults" in words[1]:
                 folder = Path(words[0][words[0].index("--") - 1])
                 assert folder.is_dir()
