@@ -14,7 +14,8 @@ override O := $(abspath $(O))
 
 # --- what to build for -------------------------------------------------------
 
-ARCH ?= $(shell uname -m | sed -e 's/x86_64/x86/' -e 's/armv7l/arm/' -e 's/aarch64/arm64/')
+host-arch := $(shell uname -m | sed -e 's/x86_64/x86/' -e 's/armv7l/arm/' -e 's/aarch64/arm64/')
+ARCH ?= $(host-arch)
 CROSS_COMPILE ?=
 CONFIG ?=
 V ?= 0
@@ -27,10 +28,14 @@ PYTHON := $(VENV)/bin/python
 SYSTEM_PYTHON ?= /usr/bin/python3
 
 # The running kernel's build directory, or that of the guest's kernel.
+debian-arch := $(patsubst x86,amd64,$(ARCH))
 ifeq ($(origin KDIR), undefined)
+ifeq ($(ARCH),$(host-arch))
 KDIR := $(wildcard /lib/modules/$(shell uname -r)/build)
+endif
 ifeq ($(KDIR),)
-KDIR = $(eval KDIR := $$(shell $(SYSTEM_PYTHON) -m harness.provision kdir --kernel $(KERNEL)))$(KDIR)
+KDIR = $(eval KDIR := $$(shell $(SYSTEM_PYTHON) -m harness.provision kdir \
+	--kernel $(KERNEL) --arch $(debian-arch)))$(KDIR)
 endif
 endif
 
@@ -90,7 +95,7 @@ $(VENV_STAMP): requirements.txt
 	@cp requirements.txt $@
 
 setup-demo: $(VENV_STAMP)
-	@$(PYTHON) -m harness.prepare --kernel 6.1
+	@$(PYTHON) -m harness.prepare --kernel 6.1 --image qemu-x86
 
 setup: $(VENV_STAMP)
 	@$(PYTHON) -m harness.prepare --kernel 6.1 --kernel 6.12

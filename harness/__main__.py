@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--ticks", type=int, default=20)
     shell = commands.add_parser("shell", help="boot Linux and open its console")
     shell.add_argument("--enable", action="store_true", help="enable the hypervisor first")
+    shell.add_argument("--unbuilt", action="store_true", help="take the build tree as it is")
     bench = commands.add_parser("bench", help="measure the steps and the exits per tick")
     bench.add_argument("--rounds", type=int, default=3)
     soak = commands.add_parser("soak", help="repeat the system tests, record every run")
@@ -73,7 +74,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.clock == "icount":
         target = target.counted()
     if options.command == "shell":
-        return shell(target, options.kernel, options.enable)
+        return shell(target, options.kernel, options.enable, options.unbuilt)
     if options.command == "bench":
         return bench(target, options.kernel, options.rounds)
     return demo(target, options.kernel, options.ticks)

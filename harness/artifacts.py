@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import provision
@@ -20,13 +20,36 @@ Progress = Callable[[str], None]
 COMPONENTS = ("hypervisor", "inmates", "configs")
 
 
-def build_root() -> Path:
-    """Where builds go (the `O` of every makefile)."""
-    return Path(os.environ.get("JAILHOUSE_BUILD", REPOSITORY / "build"))
+@dataclass(frozen=True)
+class Toolchain:
+    """What it takes to build for one architecture (the kernel's name of it)."""
+
+    arch: str
+    #: Debian's name of it.
+    debian: str
+    #: Prefix of the cross tools; empty: the host's own.
+    cross: str
+
+    def words(self) -> list[str]:
+        """What every makefile wants to know."""
+        return [f"ARCH={self.arch}", f"CROSS_COMPILE={self.cross}"]
 
 
-def _make(component: str, *words: str) -> None:
-    command = ["make", "--no-print-directory", "-j2", "-C", str(REPOSITORY / component), *words]
+TOOLCHAINS = {
+    tools.arch: tools
+    for tools in (Toolchain("x86", "amd64", ""), Toolchain("arm64", "arm64", "aarch64-linux-gnu-"))
+}
+
+
+def build_root(arch: str = "x86") -> Path:
+    """Where builds go (the `O` of every makefile): objects of two architectures never meet."""
+    root = Path(os.environ.get("JAILHOUSE_BUILD", REPOSITORY / "build"))
+    return root if arch == "x86" else root / arch
+
+
+def _make(component: str, tools: Toolchain, *words: str) -> None:
+    command = ["make", "--no-print-directory", "-j2", "-C", str(REPOSITORY / component)]
+    command += [*tools.words(), *words]
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
@@ -34,32 +57,34 @@ def _make(component: str, *words: str) -> None:
         raise BuildFailure(f"make -C {component} {' '.join(words)}:\n{done.stdout[-6000:]}")
 
 
-def build(kernel: str, progress: Progress = lambda text: None) -> Artifacts:
+def build(kernel: str, arch: str = "x86", progress: Progress = lambda text: None) -> Artifacts:
     """Build whatever changed for one kernel series; BuildFailure has make's output."""
-    tree = provision.kernel(kernel)
-    out = build_root()
+    tools = TOOLCHAINS[arch]
+    tree = provision.kernel(kernel, tools.debian)
+    out = build_root(arch)
     for component in COMPONENTS:
         progress(f"building {component}")
-        _make(component, f"O={out}")
+        _make(component, tools, f"O={out}")
     progress(f"building driver for {tree.release}")
-    _make("driver", f"O={out}", f"KDIR={tree.build}")
-    return found(out, kernel)
+    _make("driver", tools, f"O={out}", f"KDIR={tree.build}")
+    return found(out, kernel, arch)
 
 
-def found(directory: Path, kernel: str) -> Artifacts:
+def found(directory: Path, kernel: str, arch: str = "x86") -> Artifacts:
     """What lies in a build tree, unbuilt."""
-    return Artifacts.from_build(REPOSITORY, directory, provision.kernel(kernel).release)
+    release = provision.kernel(kernel, TOOLCHAINS[arch].debian).release
+    return Artifacts.from_build(REPOSITORY, directory, release, arch)
 
 
-def hypervisor_variant(words: Sequence[str]) -> Path:
+def hypervisor_variant(words: Sequence[str], arch: str = "x86") -> Path:
     """A hypervisor built with configuration words; the output directory to use."""
     name = "-".join(sorted(words)).lower()
-    out = build_root() / "variants" / name
-    _make("hypervisor", f"O={out}", f"CONFIG={' '.join(sorted(words))}")
+    out = build_root(arch) / "variants" / name
+    _make("hypervisor", TOOLCHAINS[arch], f"O={out}", f"CONFIG={' '.join(sorted(words))}")
     return out
 
 
-def with_hypervisor(artifacts: Artifacts, words: Sequence[str]) -> Artifacts:
+def with_hypervisor(artifacts: Artifacts, words: Sequence[str], arch: str = "x86") -> Artifacts:
     """The same artifacts with a hypervisor built with configuration words."""
-    out = hypervisor_variant(words)
+    out = hypervisor_variant(words, arch)
     return replace(artifacts, firmware=tuple(sorted(out.glob("hypervisor/jailhouse*.bin"))))

@@ -21,7 +21,7 @@ def bench(target: Target, kernel: str, rounds: int) -> int:
     """Run the scenario some times and print the median of every step."""
     progress = Progress()
     run = results.new_run("bench")
-    built = artifacts.build(kernel, progress)
+    built = artifacts.build(kernel, target.architecture, progress)
     lab = Lab(target, lambda _: built, run, progress=progress)
     measures = []
     for number in range(rounds):

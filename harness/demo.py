@@ -26,7 +26,7 @@ def demo(target: Target, kernel: str, ticks: int = TICKS) -> int:
     linux: Linux | None = None
     try:
         progress("building hypervisor, driver, inmates, configurations")
-        built = artifacts.build(kernel)
+        built = artifacts.build(kernel, target.architecture)
         lab = Lab(target, lambda _: built, run, progress=progress)
         progress("booting Linux")
         linux = lab.linux(Variant(kernel=kernel))
@@ -59,18 +59,27 @@ def _remark(target: Target) -> str:
     )
 
 
-def shell(target: Target, kernel: str, enabled: bool) -> int:
-    """Boot and hand the root console to the terminal until Ctrl-] is typed."""
+def shell(target: Target, kernel: str, enabled: bool, unbuilt: bool = False) -> int:
+    """Boot and hand the root console to the terminal until Ctrl-] is typed.
+
+    `unbuilt` takes what the build tree holds; without a driver there Linux is all there is.
+    """
     from harness.terminal import converse  # noqa: PLC0415 (needs a terminal)
 
     progress = Progress()
     run = results.new_run("shell")
-    built = artifacts.build(kernel, progress)
+    arch = target.architecture
+    built = (
+        artifacts.found(artifacts.build_root(arch), kernel, arch)
+        if unbuilt
+        else artifacts.build(kernel, arch, progress)
+    )
     lab = Lab(target, lambda _: built, run, progress=progress)
     linux = lab.linux(Variant(kernel=kernel))
     try:
         jailhouse = Jailhouse(linux)
-        jailhouse.load_module()
+        if built.driver is not None:
+            jailhouse.load_module()
         if enabled:
             jailhouse.enable(target.root_config)
         progress("root console; Ctrl-] ends the machine")

@@ -25,11 +25,29 @@ and 5, besides the PCI devices: e1000e 00:02.0 (BARs 0xfeba0000/128K,
 0xfebc0000/128K, 0xfebe0000/16K with the MSI-X table in its first page and the
 PBA at +0x2000; I/O 0xc040/32), HDA 00:1b.0 (0xfebe4000/16K), AHCI 00:1f.2
 (0xfebe8000/4K; I/O 0xc060/32), SMBus 00:1f.3 (I/O 0x700/64).
+
+`QEMU_ARM64_GICV3` and `_GICV2` are QEMU's `virt`: RAM from 0x40000000, Linux in the
+first 768 MiB of it. Besides RAM the root cell needs
+
+==========  =======  =====  ====================================================
+address     size     INTID  what
+==========  =======  =====  ====================================================
+0x09000000  0x1000   33     PL011, ttyAMA0: root console
+0x09040000  0x1000   40     PL011, ttyAMA1: hypervisor console and default inmate
+                            console; Linux binds it, and must not open it
+0x0a003000  0x1000   77     virtio transport 29 (0x0a003a00): disk
+                     78     virtio transport 30 (0x0a003c00): command channel
+                     79     virtio transport 31 (0x0a003e00): network
+==========  =======  =====  ====================================================
+
+The command channel is a port of a virtio-serial device, as there is no third PL011;
+in the guest /sys/class/virtio-ports tells its device node by name. The three devices
+share the page 0x0a003000, so one region gives all of them to the root cell.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -42,14 +60,30 @@ class Role(StrEnum):
     COMMAND_CHANNEL = "command-channel"
 
 
+class Uart(StrEnum):
+    """How a serial port comes into a machine."""
+
+    #: A 16550 that is added at an ISA address.
+    ISA = "isa"
+    #: One of the board's own UARTs, in their order.
+    BOARD = "board"
+    #: A port of a virtio-serial device, no UART at all.
+    VIRTIO = "virtio"
+
+
 @dataclass(frozen=True)
 class SerialPort:
-    """A 16550 at an ISA address. `roles[0]` names its stream and file."""
+    """A serial port. `roles[0]` names its stream and file.
+
+    `base` is a port number or an MMIO address, `irq` an ISA interrupt or an
+    INTID, `tty` what Linux calls it in /dev.
+    """
 
     base: int
     irq: int
     tty: str
     roles: tuple[Role, ...]
+    kind: Uart = Uart.ISA
 
     @property
     def name(self) -> str:
@@ -57,18 +91,42 @@ class SerialPort:
 
 
 @dataclass(frozen=True)
+class MmioSlot:
+    """One of the virtio transports of QEMU's `virt` machine, named explicitly so that
+    adding a device moves none of the others."""
+
+    index: int
+
+    @classmethod
+    def at(cls, base: int) -> MmioSlot:
+        """The transport at that address."""
+        return cls((base - 0x0A000000) // 0x200)
+
+    @property
+    def base(self) -> int:
+        return 0x0A000000 + 0x200 * self.index
+
+    @property
+    def intid(self) -> int:
+        return 48 + self.index
+
+
+@dataclass(frozen=True)
 class Nic:
-    """A network card in a fixed PCI slot, on user-mode networking."""
+    """A network card on user-mode networking: in a fixed PCI slot, in a virtio
+    transport, or (None) the board's own."""
 
     model: str
-    slot: str
+    slot: str | MmioSlot | None
 
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk on an AHCI port; what a run writes to it is private to that run."""
+    """A disk on an AHCI port or a virtio transport; what a run writes to it is private
+    to that run."""
 
-    port: str
+    port: str | MmioSlot
+    model: str = "ide-hd"
 
 
 @dataclass(frozen=True)
@@ -89,6 +147,17 @@ class Reservation:
     @property
     def kernel_parameter(self) -> str:
         return f"memmap={self.size >> 20}M${self.start:#x}"
+
+
+@dataclass(frozen=True)
+class TopOfMemory(Reservation):
+    """A reservation where Linux takes no `memmap=`: it gets what lies below."""
+
+    ram: int = 0
+
+    @property
+    def kernel_parameter(self) -> str:
+        return f"mem={(self.start - self.ram) >> 20}M"
 
 
 @dataclass(frozen=True)
@@ -152,4 +221,38 @@ QEMU_X86 = MachineSpec(
     kernel_parameters=("intel_iommu=off", "amd_iommu=off", "no_timer_check"),
 )
 
-MACHINES: dict[str, MachineSpec] = {QEMU_X86.name: QEMU_X86}
+#: GICv3 and GICv2 differ in one word. No ITS: Linux would touch it when a CPU comes
+#: back, and no configuration lists it. Same device tree in every run: no seeds in it.
+_QEMU_ARM64 = MachineSpec(
+    name="qemu-arm64",
+    architecture="arm64",
+    machine="virt,virtualization=on,its=off,dtb-randomness=off",
+    cpu="cortex-a57",
+    cpus=4,
+    memory_mib=1024,
+    serials=(
+        SerialPort(0x09000000, 33, "ttyAMA0", (Role.ROOT_CONSOLE,), Uart.BOARD),
+        SerialPort(
+            0x09040000, 40, "ttyAMA1", (Role.HYPERVISOR_CONSOLE, Role.INMATE_CONSOLE), Uart.BOARD
+        ),
+        SerialPort(
+            MmioSlot(30).base, MmioSlot(30).intid, "command-channel",
+            (Role.COMMAND_CHANNEL,), Uart.VIRTIO,
+        ),
+    ),
+    reservation=TopOfMemory(0x70000000, 256 << 20, ram=0x40000000),
+    nics=(Nic("virtio-net-device", MmioSlot(31)),),
+    disks=(Disk(MmioSlot(29), "virtio-blk-device"),),
+    # Without it 6.12 keeps KVM's vectors installed and EL2 cannot be entered.
+    kernel_parameters=("kvm-arm.mode=none",),
+)  # fmt: skip
+QEMU_ARM64_GICV3 = replace(
+    _QEMU_ARM64, name="qemu-arm64-gicv3", machine=f"{_QEMU_ARM64.machine},gic-version=3"
+)
+QEMU_ARM64_GICV2 = replace(
+    _QEMU_ARM64, name="qemu-arm64-gicv2", machine=f"{_QEMU_ARM64.machine},gic-version=2"
+)
+
+MACHINES: dict[str, MachineSpec] = {
+    machine.name: machine for machine in (QEMU_X86, QEMU_ARM64_GICV3, QEMU_ARM64_GICV2)
+}

@@ -94,23 +94,24 @@ class Run:
     verdicts: set[str] = field(default_factory=set)
     violations: list[str] = field(default_factory=list)
     shared: Shared | None = None
-    _built: dict[str, Artifacts] = field(default_factory=dict)
+    _built: dict[tuple[str, str], Artifacts] = field(default_factory=dict)
 
     @property
     def controls(self) -> bool:
         return self.worker == "main"
 
-    def artifacts(self, kernel: str) -> Artifacts:
-        """What is tested, built at most once a process."""
-        if kernel not in self._built:
+    def artifacts(self, kernel: str, arch: str = "x86") -> Artifacts:
+        """What is tested on an architecture, built at most once a process."""
+        key = kernel, arch
+        if key not in self._built:
             if self.prebuilt is not None:
-                self._built[kernel] = builds.found(self.prebuilt, kernel)
+                self._built[key] = builds.found(self.prebuilt, kernel, arch)
             elif self.controls:
-                self._built[kernel] = builds.build(kernel)
+                self._built[key] = builds.build(kernel, arch)
             else:
                 # The controlling process built it before this worker started.
-                self._built[kernel] = builds.found(builds.build_root(), kernel)
-        return self._built[kernel]
+                self._built[key] = builds.found(builds.build_root(arch), kernel, arch)
+        return self._built[key]
 
     def command(self, node_id: str) -> str:
         """One line that runs one test again, the same way."""
@@ -123,14 +124,27 @@ class Run:
 
     def tested(self) -> dict[str, str]:
         """Hashes of the hypervisor images under test, by file name."""
-        directory = self.prebuilt or builds.build_root()
+        directories = (
+            [self.prebuilt]
+            if self.prebuilt is not None
+            else [builds.build_root(arch) for arch in self.architectures]
+        )
         return {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            for directory in directories
             for path in sorted(directory.glob("hypervisor/jailhouse*.bin"))
         }
 
+    @property
+    def architectures(self) -> list[str]:
+        """Those of the targets, once each."""
+        return sorted({target.architecture for target in self.targets})
+
     def lab(self, target: Target) -> Lab:
-        return Lab(target, self.artifacts, self.directory, f"{self.worker}-{target.name}")
+        def built(kernel: str) -> Artifacts:
+            return self.artifacts(kernel, target.architecture)
+
+        return Lab(target, built, self.directory, f"{self.worker}-{target.name}")
 
     def variant(self, **changes: Any) -> Variant:
         changes.setdefault("kernel", self.kernel)
@@ -194,7 +208,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             reasons = "; ".join(target.judgement().reasons)
             pytest.exit(f"{target.name} can not run here: {reasons}", EXIT_CODES["expectation"])
     if getattr(session.config.option, "numprocesses", None) and not _only_host_tests(session):
-        run.artifacts(run.kernel)
+        for arch in run.architectures:
+            run.artifacts(run.kernel, arch)
 
 
 def _only_host_tests(session: pytest.Session) -> bool:
@@ -440,10 +455,10 @@ def _capabilities(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def artifacts(request: pytest.FixtureRequest) -> Artifacts:
-    """What is tested, for the run's kernel."""
+def artifacts(request: pytest.FixtureRequest, target: Target) -> Artifacts:
+    """What is tested, for the run's kernel and the target."""
     run = request.config.stash[_RUN]
-    return run.artifacts(run.kernel)
+    return run.artifacts(run.kernel, target.architecture)
 
 
 @pytest.fixture

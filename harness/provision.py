@@ -3,9 +3,10 @@
 
 ``engine("qemu-x86")`` answers a QEMU that is new enough: the host's own, or
 Debian trixie's, run from an unpacked tree with its own loader and libraries.
-``kernel("6.1")`` answers a Debian kernel: the boot image, the ELF vmlinux that
-QEMU enters through PVH, System.map, modules, and a build directory for
-external modules, all of one version.
+``kernel("6.1")`` answers a Debian kernel: the boot image, what QEMU starts (x86:
+the ELF vmlinux, through PVH; arm64: the Image), System.map, modules, and a build
+directory for external modules, all of one version. The programs that build
+modules (kbuild) are those for this host, whatever the kernel is for.
 
 Errors: :class:`ProvisionError` for what this host or archive cannot give, and
 those of :mod:`harness.packages`.
@@ -14,6 +15,7 @@ those of :mod:`harness.packages`.
 from __future__ import annotations
 
 import argparse
+import gzip
 import lzma
 import os
 import platform
@@ -22,7 +24,7 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -66,9 +68,10 @@ class QemuTree:
 class KernelTree:
     """One Debian kernel.
 
-    ``image`` is the distribution's boot image (bzImage, starts with KASLR);
-    ``vmlinux`` the ELF file out of it (PVH entry, seconds faster, no KASLR of
-    the text).  ``build`` is what external modules take as KDIR.
+    ``image`` is the distribution's boot image (x86: a bzImage, which randomises
+    its addresses); ``payload`` the kernel out of it (x86: the ELF file, PVH entry,
+    seconds faster, text not randomised; arm64: the plain Image).  ``build`` is what
+    external modules take as KDIR.
     """
 
     version: str
@@ -76,7 +79,7 @@ class KernelTree:
     release: str
     root: Path
     image: Path
-    vmlinux: Path
+    payload: Path
     system_map: Path
     config: Path
     modules: Path
@@ -102,7 +105,11 @@ class _QemuSource:
 
 _ENGINES: Mapping[str, _QemuSource] = {
     "qemu-x86": _QemuSource("qemu-system-x86_64", "qemu-system-x86"),
+    "qemu-arm64": _QemuSource("qemu-system-aarch64", "qemu-system-arm"),
 }
+
+#: The emulator that runs a Debian architecture's kernels.
+ENGINE_OF: Mapping[str, str] = {"amd64": "qemu-x86", "arm64": "qemu-arm64"}
 
 #: Dependencies that only maintainer scripts, or features we never use, need.
 #: test_provision checks that every library QEMU is linked with is still there.
@@ -231,23 +238,66 @@ def extract_vmlinux(image: bytes) -> bytes:
     return elf
 
 
+#: Image, 56-60: "ARM\\x64" (Documentation/arch/arm64/booting.rst).
+_ARM64_MAGIC = b"ARM\x64"
+
+
+def extract_image(image: bytes) -> bytes:
+    """The plain arm64 Image out of a vmlinuz, which may be gzip's."""
+    if image.startswith(b"\x1f\x8b"):
+        image = gzip.decompress(image)
+    if image[56:60] != _ARM64_MAGIC:
+        raise ProvisionError("not an arm64 kernel Image")
+    return image
+
+
+#: How the boot payload is made of vmlinuz, by Debian architecture.
+_EXTRACT: Mapping[str, Callable[[bytes], bytes]] = {
+    "amd64": extract_vmlinux,
+    "arm64": extract_image,
+}
+
+
 def _kernel_packages(apt: Apt, arch: str) -> list[Package]:
-    """Image and headers of one version, and the tools to build modules."""
+    """Image and headers of one version; for this host's own architecture kbuild too."""
     (image,) = [name for name in apt.depends(f"linux-image-{arch}") if name.startswith("linux-")]
-    release = image.removeprefix("linux-image-")
-    headers = f"linux-headers-{release}"
+    headers = f"linux-headers-{image.removeprefix('linux-image-')}"
     wanted = [image, headers]
     for name in apt.depends(headers):
-        if re.match(r"linux-(headers|kbuild)-", name):
+        kbuild = name.startswith("linux-kbuild-") and arch == native_architecture()
+        if kbuild or name.startswith("linux-headers-"):
             wanted.append(name)
     return apt.alone(wanted)
 
 
-def _finish_kernel(root: Path) -> None:
-    """Make vmlinux, and let the headers' Makefile find their common part here."""
+def _with_kbuild(kernel: Resolution, suite: str) -> Resolution:
+    """The kernel's packages with kbuild for this host, of exactly the same version."""
+    if any(package.name.startswith("linux-kbuild-") for package in kernel.packages):
+        return kernel
+    host, version = native_architecture(), kernel.packages[0].version
+    series = version.split("-")[0]
+
+    def resolve(apt: Apt) -> list[Package]:
+        names = apt.names("linux-kbuild-")
+        # One package a series ("6.1") or a version ("6.12.48+deb12"): the most exact wins.
+        fitting = [name for name in names if f"{series}.".startswith(_kbuild_series(name))]
+        return apt.alone([f"{max(fitting, key=len)}={version}"])
+
+    kbuild = packages.remembered(f"kbuild-{version}-{host}", Apt(suite, host), resolve)
+    return Resolution(
+        (*kernel.packages, *kbuild.packages), (*kernel.debs, *kbuild.debs)
+    )
+
+
+def _kbuild_series(name: str) -> str:
+    return name.removeprefix("linux-kbuild-").split("+")[0] + "."
+
+
+def _finish_kernel(root: Path, arch: str) -> None:
+    """Make the payload, and let the headers' Makefile find their common part here."""
     (image,) = (root / "boot").glob("vmlinuz-*")
     release = image.name.removeprefix("vmlinuz-")
-    (root / "boot" / f"vmlinux-{release}").write_bytes(extract_vmlinux(image.read_bytes()))
+    (root / "boot" / f"vmlinux-{release}").write_bytes(_EXTRACT[arch](image.read_bytes()))
     build = root / "usr/src" / f"linux-headers-{release}"
     makefile = build / "Makefile"
     # One line: include /usr/src/linux-headers-<version>-common/Makefile
@@ -288,14 +338,19 @@ def kernel(version: str = DEFAULT_KERNEL, arch: str = "amd64") -> KernelTree:
     apt = Apt(suite, arch)
     resolution = packages.remembered(label, apt, lambda private: _kernel_packages(private, arch))
     release = _check_one_version(resolution)
-    root = packages.tree(resolution, label, patterns_out=_KERNEL_FILES_OUT, finish=_finish_kernel)
+    root = packages.tree(
+        _with_kbuild(resolution, suite),
+        label,
+        patterns_out=_KERNEL_FILES_OUT,
+        finish=lambda tree: _finish_kernel(tree, arch),
+    )
     return KernelTree(
         version=version,
         arch=arch,
         release=release,
         root=root,
         image=root / "boot" / f"vmlinuz-{release}",
-        vmlinux=root / "boot" / f"vmlinux-{release}",
+        payload=root / "boot" / f"vmlinux-{release}",
         system_map=root / "boot" / f"System.map-{release}",
         config=root / "boot" / f"config-{release}",
         modules=root / "lib/modules" / release,
@@ -311,11 +366,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.provision", description=main.__doc__)
     parser.add_argument("what", choices=["kdir", "engine"])
     parser.add_argument("--kernel", choices=list(KERNEL_SUITES), default=DEFAULT_KERNEL)
+    parser.add_argument("--arch", choices=list(_EXTRACT), default="amd64", help="Debian's name")
     options = parser.parse_args(arguments)
     if options.what == "kdir":
-        print(kernel(options.kernel).build)
+        print(kernel(options.kernel, options.arch).build)
     else:
-        print(" ".join(engine().argv))
+        print(" ".join(engine(ENGINE_OF[options.arch]).argv))
     return 0
 
 

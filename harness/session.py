@@ -77,7 +77,7 @@ class Lab:
         # The ELF kernel boots seconds faster, but only the bzImage randomises addresses.
         randomised = "nokaslr" in variant.without
         boot = BootImage(
-            kernel=image.kernel.image if randomised else image.vmlinux,
+            kernel=image.kernel.image if randomised else image.payload,
             write_initrd=image.write_initrd,
             command_line=variant.command_line(spec, image.cmdline),
             disk=images.raw_disk(),

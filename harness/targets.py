@@ -9,12 +9,16 @@ from dataclasses import dataclass, replace
 from harness import provision
 from harness.engines import Accelerator, Clock, Engine
 from harness.errors import Unsupported
-from harness.machine import QEMU_X86, MachineSpec
+from harness.machine import QEMU_ARM64_GICV2, QEMU_ARM64_GICV3, QEMU_X86, MachineSpec
 from harness.probes import Judgement, svm_possible_in_kvm
 
 
 def _always() -> Judgement:
     return Judgement(True, ("TCG emulates SVM with nested paging on any host",))
+
+
+def _arm64() -> Judgement:
+    return Judgement(True, ("TCG emulates EL2 with stage 2 on any host",))
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,13 @@ class Target:
     root_config: str
     probe: Callable[[], Judgement]
     clock: Clock = Clock.WALL
+    #: Part of a run that names no target.
+    default: bool = True
+
+    @property
+    def architecture(self) -> str:
+        """What its hypervisor, inmates and configurations are built for."""
+        return self.machine.architecture
 
     def judgement(self) -> Judgement:
         """Whether this host can run it, with the evidence."""
@@ -43,10 +54,9 @@ class Target:
         return Engine(tree.argv, tree.version, self.accelerator, self.clock, tree.env)
 
     def counted(self) -> Target:
-        """The same target with counted time: its TSC ticks once a nanosecond."""
-        return replace(
-            self, clock=Clock.ICOUNT, machine=replace(self.machine, tsc_khz=1_000_000)
-        )
+        """The same target with counted time: an x86 TSC ticks once a nanosecond."""
+        tsc_khz = 1_000_000 if self.architecture == "x86" else None
+        return replace(self, clock=Clock.ICOUNT, machine=replace(self.machine, tsc_khz=tsc_khz))
 
 
 TARGETS: dict[str, Target] = {
@@ -57,13 +67,23 @@ TARGETS: dict[str, Target] = {
             "amd-kvm", replace(QEMU_X86, tsc_khz=None), "qemu-x86", Accelerator.KVM, "qemu-x86",
             "qemu-x86", svm_possible_in_kvm,
         ),
+        Target(
+            "arm64-gicv3", QEMU_ARM64_GICV3, "qemu-arm64", Accelerator.TCG, "arm64",
+            "qemu-arm64-gicv3", _arm64, default=False,
+        ),
+        Target(
+            "arm64-gicv2", QEMU_ARM64_GICV2, "qemu-arm64", Accelerator.TCG, "arm64",
+            "qemu-arm64-gicv2", _arm64, default=False,
+        ),
     )
 }  # fmt: skip
 
 
 def runnable() -> list[Target]:
-    """Every target that this host can run."""
-    return [target for target in TARGETS.values() if target.judgement().possible]
+    """Every target of a default run that this host can run."""
+    return [
+        target for target in TARGETS.values() if target.default and target.judgement().possible
+    ]
 
 
 def report() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from harness.engines import Accelerator, Boot, Clock, Engine, Wiring
 from harness.errors import Unsupported
-from harness.machine import MachineSpec
+from harness.machine import Disk, MachineSpec, MmioSlot, Nic, SerialPort, Uart
 
 #: Shift of counted time: 2**4 ns for one instruction.
 ICOUNT_SHIFT = 4
@@ -55,25 +55,55 @@ def _time(engine: Engine) -> list[str]:
 def _serials(spec: MachineSpec, wiring: Wiring) -> list[str]:
     words: list[str] = []
     for index, port in enumerate(spec.serials):
-        path = wiring.serial(port.name)
-        words += [
-            "-chardev", f"pipe,id=serial{index},path={path}",
-            "-device",
-            f"isa-serial,chardev=serial{index},index={index},"
-            f"iobase={port.base:#x},irq={port.irq}",
-        ]  # fmt: skip
+        words += ["-chardev", f"pipe,id=serial{index},path={wiring.serial(port.name)}"]
+        words += _serial(index, port)
     return words
+
+
+def _serial(index: int, port: SerialPort) -> list[str]:
+    if port.kind is Uart.BOARD:
+        return ["-serial", f"chardev:serial{index}"]
+    if port.kind is Uart.VIRTIO:
+        slot = MmioSlot.at(port.base)
+        return [
+            "-device", f"virtio-serial-device,id=vserial{index},{_place(slot)}",
+            "-device",
+            f"virtserialport,chardev=serial{index},name={port.tty},bus=vserial{index}.0",
+        ]  # fmt: skip
+    return [
+        "-device",
+        f"isa-serial,chardev=serial{index},index={index},iobase={port.base:#x},irq={port.irq}",
+    ]
+
+
+def _place(slot: str | MmioSlot) -> str:
+    """Where on its bus a device is."""
+    return f"bus=virtio-mmio-bus.{slot.index}" if isinstance(slot, MmioSlot) else f"addr={slot}"
+
+
+def _nic(index: int, nic: Nic) -> list[str]:
+    netdev = f"user,id=net{index},restrict=on,hostfwd=tcp:127.0.0.1:0-:22"
+    if nic.slot is None:
+        return ["-nic", f"{netdev},model={nic.model}"]
+    rom = "" if isinstance(nic.slot, MmioSlot) else ",romfile="
+    return [
+        "-netdev", netdev,
+        "-device", f"{nic.model},id=nic{index},netdev=net{index},{_place(nic.slot)}{rom}",
+    ]  # fmt: skip
+
+
+def _disk(index: int, disk: Disk, wiring: Wiring) -> list[str]:
+    place = _place(disk.port) if isinstance(disk.port, MmioSlot) else f"bus={disk.port}"
+    return [
+        "-drive", f"file={wiring.disk},if=none,id=disk{index},format=raw,snapshot=on",
+        "-device", f"{disk.model},drive=disk{index},{place}",
+    ]  # fmt: skip
 
 
 def _devices(spec: MachineSpec, wiring: Wiring) -> list[str]:
     words: list[str] = []
     for index, nic in enumerate(spec.nics):
-        words += [
-            "-netdev",
-            f"user,id=net{index},restrict=on,hostfwd=tcp:127.0.0.1:0-:22",
-            "-device",
-            f"{nic.model},id=nic{index},netdev=net{index},addr={nic.slot},romfile=",
-        ]
+        words += _nic(index, nic)
     if spec.audio is not None:
         words += [
             "-audiodev", "none,id=audio0",
@@ -81,8 +111,5 @@ def _devices(spec: MachineSpec, wiring: Wiring) -> list[str]:
             "-device", f"{spec.audio.codec},audiodev=audio0",
         ]  # fmt: skip
     for index, disk in enumerate(spec.disks):
-        words += [
-            "-drive", f"file={wiring.disk},if=none,id=disk{index},format=raw,snapshot=on",
-            "-device", f"ide-hd,drive=disk{index},bus={disk.port}",
-        ]  # fmt: skip
+        words += _disk(index, disk, wiring)
     return words

@@ -381,8 +381,10 @@ def _pump(process: Any, limit: float, emit: Callable[[str, bytes], None]) -> boo
 
 
 def open_port(path: str) -> int:
-    """Open a terminal in raw mode: 8 bits, no flow control, no signals."""
+    """Open a port; a terminal in raw mode: 8 bits, no flow control, no signals."""
     handle = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    if not os.isatty(handle):  # a virtio port: nothing to set
+        return handle
     mode = termios.tcgetattr(handle)
     mode[0] = termios.IGNBRK
     mode[1] = 0

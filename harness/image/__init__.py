@@ -60,9 +60,9 @@ class Image:
         return self.kernel.release
 
     @property
-    def vmlinux(self) -> Path:
-        """What QEMU boots through PVH; ``kernel.image`` is the bzImage."""
-        return self.kernel.vmlinux
+    def payload(self) -> Path:
+        """What QEMU starts (x86: the ELF file, through PVH; arm64: the Image)."""
+        return self.kernel.payload
 
     @property
     def system_map(self) -> Path:

@@ -10,7 +10,14 @@ import pytest
 from harness.engines import Accelerator, Boot, Clock, Engine, Wiring
 from harness.engines.qemu import render
 from harness.errors import Unsupported
-from harness.machine import MACHINES, QEMU_X86, Role
+from harness.machine import (
+    MACHINES,
+    QEMU_ARM64_GICV2,
+    QEMU_ARM64_GICV3,
+    QEMU_X86,
+    MmioSlot,
+    Role,
+)
 
 ENGINE = Engine(("qemu-system-x86_64",), (10, 0, 13))
 BOOT = Boot(Path("/k/vmlinux"), Path("/r/initrd"), "console=ttyS1,115200 quiet")
@@ -46,6 +53,32 @@ qemu-system-x86_64
 -initrd /r/initrd
 -append"""
 
+GOLDEN_ARM64 = """\
+qemu-system-aarch64
+-name qemu-arm64-gicv3
+-nodefaults -no-user-config -display none -no-reboot
+-machine virt,virtualization=on,its=off,dtb-randomness=off,gic-version=3
+-accel tcg,thread=multi
+-cpu cortex-a57
+-smp 4
+-m 1024M
+-chardev socket,id=qmp,path=/r/qmp.sock,server=off
+-mon chardev=qmp,mode=control
+-chardev pipe,id=serial0,path=/r/root-console
+-serial chardev:serial0
+-chardev pipe,id=serial1,path=/r/hypervisor-console
+-serial chardev:serial1
+-chardev pipe,id=serial2,path=/r/command-channel
+-device virtio-serial-device,id=vserial2,bus=virtio-mmio-bus.30
+-device virtserialport,chardev=serial2,name=command-channel,bus=vserial2.0
+-netdev user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-:22
+-device virtio-net-device,id=nic0,netdev=net0,bus=virtio-mmio-bus.31
+-drive file=/d/disk.img,if=none,id=disk0,format=raw,snapshot=on
+-device virtio-blk-device,drive=disk0,bus=virtio-mmio-bus.29
+-kernel /k/vmlinux
+-initrd /r/initrd
+-append"""
+
 
 def lines(argv: list[str]) -> str:
     """One option a line, as above; the kernel's command line is cut off."""
@@ -56,6 +89,19 @@ def test_reference_machine() -> None:
     argv = render(QEMU_X86, ENGINE, BOOT, WIRING)
     assert lines(argv) == "\n".join(GOLDEN.replace(" -", "\n-").splitlines())
     assert argv[-1] == "console=ttyS1,115200 quiet"
+
+
+def test_arm64() -> None:
+    engine = replace(ENGINE, argv=("qemu-system-aarch64",))
+    argv = render(QEMU_ARM64_GICV3, engine, BOOT, WIRING)
+    assert lines(argv) == "\n".join(GOLDEN_ARM64.replace(" -", "\n-").splitlines())
+
+
+def test_the_gic_versions_differ_in_one_word() -> None:
+    gicv2 = render(QEMU_ARM64_GICV2, ENGINE, BOOT, WIRING)
+    gicv3 = render(QEMU_ARM64_GICV3, ENGINE, BOOT, WIRING)
+    renamed = [word.replace("gicv2", "gicv3").replace("version=2", "version=3") for word in gicv2]
+    assert renamed == gicv3 != gicv2
 
 
 def test_kvm_differs_in_accelerator_and_cpu_only() -> None:
@@ -98,6 +144,20 @@ def test_command_line_follows_the_hardware() -> None:
     assert "jailhouse.agent=ttyS3" in words
     assert "memmap=82M$0x3a000000" in words
     assert "memmap" not in " ".join(replace(QEMU_X86, reservation=None).command_line())
+
+
+def test_linux_gets_what_lies_below_the_reservation() -> None:
+    words = QEMU_ARM64_GICV2.command_line()
+    assert "console=ttyAMA0,115200" in words
+    assert "jailhouse.agent=command-channel" in words
+    assert "mem=768M" in words
+
+
+def test_virtio_transports() -> None:
+    # hw/arm/virt.c: 32 transports of 0x200 bytes, SPI 16 (INTID 48) and up.
+    last = MmioSlot(31)
+    assert (last.base, last.intid) == (0x0A003E00, 79)
+    assert MmioSlot.at(last.base) == last
 
 
 @pytest.mark.parametrize("spec", MACHINES.values(), ids=lambda spec: spec.name)

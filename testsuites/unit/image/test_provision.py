@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Emulators and kernels: what we unpack runs, and is of one version."""
 
+import gzip
 import lzma
 import os
 import struct
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import provision
+from harness.artifacts import TOOLCHAINS, Toolchain
 from harness.provision import KERNEL_SUITES, ProvisionError
 
 MODULE = """
@@ -65,6 +67,22 @@ def test_broken_boot_images_are_named(image: bytes, message: str) -> None:
         provision.extract_vmlinux(image)
 
 
+def arm64_image(body: bytes = bytes(1000)) -> bytes:
+    return bytes(56) + b"ARM\x64" + body
+
+
+@pytest.mark.parametrize(
+    "packed", [arm64_image(), gzip.compress(arm64_image(), mtime=0)], ids=["plain", "gzip"]
+)
+def test_arm64_image_plain_or_compressed(packed: bytes) -> None:
+    assert provision.extract_image(packed) == arm64_image()
+
+
+def test_an_arm64_image_has_its_magic() -> None:
+    with pytest.raises(ProvisionError, match="not an arm64"):
+        provision.extract_image(bytes(100))
+
+
 def test_old_host_qemu_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = tmp_path / "qemu-system-x86_64"
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -77,8 +95,9 @@ def test_old_host_qemu_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert tree.argv == (str(fake),)
 
 
-def test_unpacked_qemu_has_all_its_libraries() -> None:
-    tree = provision.unpacked_qemu(provision._ENGINES["qemu-x86"])
+@pytest.mark.parametrize("name", list(provision._ENGINES))
+def test_unpacked_qemu_has_all_its_libraries(name: str) -> None:
+    tree = provision.unpacked_qemu(provision._ENGINES[name])
     assert tree.version >= provision.QEMU_MINIMUM
     loader, option, libraries, program = tree.argv[:4]
     done = subprocess.run(
@@ -100,26 +119,29 @@ def test_unknown_names_list_the_known() -> None:
         provision.engine("simics")
 
 
+@pytest.mark.parametrize(("arch", "magic"), [("amd64", b"\x7fELF"), ("arm64", b"MZ")])
 @pytest.mark.parametrize("version", list(KERNEL_SUITES))
-def test_kernel_is_of_one_version(version: str) -> None:
-    kernel = provision.kernel(version)
+def test_kernel_is_of_one_version(version: str, arch: str, magic: bytes) -> None:
+    kernel = provision.kernel(version, arch)
     assert kernel.release.startswith(f"{version}.")
-    for path in (kernel.image, kernel.vmlinux, kernel.system_map, kernel.config):
+    assert kernel.release.endswith(arch)
+    for path in (kernel.image, kernel.payload, kernel.system_map, kernel.config):
         assert path.is_file(), path
-    with kernel.vmlinux.open("rb") as elf:
-        assert elf.read(4) == b"\x7fELF"
+    # Debian's arm64 Image begins as an EFI program.
+    assert kernel.payload.read_bytes().startswith(magic)
     generated = kernel.build / "include/generated/utsrelease.h"
     assert f'"{kernel.release}"' in generated.read_text()
 
 
+@pytest.mark.parametrize("tools", TOOLCHAINS.values(), ids=lambda tools: tools.arch)
 @pytest.mark.parametrize("version", list(KERNEL_SUITES))
-def test_modules_build_against_the_headers(version: str, tmp_path: Path) -> None:
-    kernel = provision.kernel(version)
+def test_modules_build_against_the_headers(version: str, tools: Toolchain, tmp_path: Path) -> None:
+    kernel = provision.kernel(version, tools.debian)
     (tmp_path / "trivial.c").write_text(MODULE)
     (tmp_path / "Makefile").write_text("obj-m := trivial.o\n")
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(
-        ["make", "-s", "-C", kernel.build, f"M={tmp_path}", "modules"],
+        ["make", "-s", "-C", kernel.build, f"M={tmp_path}", *tools.words(), "modules"],
         env=environment,
         capture_output=True,
         text=True,
@@ -128,3 +150,5 @@ def test_modules_build_against_the_headers(version: str, tmp_path: Path) -> None
     assert done.returncode == 0, done.stdout + done.stderr
     built = (tmp_path / "trivial.ko").read_bytes()
     assert f"vermagic={kernel.release} ".encode() in built
+    # ELF header, e_machine: EM_X86_64 or EM_AARCH64.
+    assert int.from_bytes(built[18:20], "little") == {"amd64": 62, "arm64": 183}[tools.debian]
