@@ -86,23 +86,32 @@ clean:
 
 VENV_STAMP := $(VENV)/.requirements
 
-venv: $(VENV_STAMP)
+# What checks and reports need on top; a demo does not.
+VENV_TEST_STAMP := $(VENV)/.requirements-test
+
+venv: $(VENV_STAMP) $(VENV_TEST_STAMP)
 
 $(VENV_STAMP): requirements.txt
-	@echo "  venv: $$(grep -c == requirements.txt) pinned packages"
+	@echo "  venv: $$(grep -c == $<) pinned packages"
 	@$(SYSTEM_PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
-	@cp requirements.txt $@
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@cp $< $@
+
+$(VENV_TEST_STAMP): requirements-test.txt $(VENV_STAMP)
+	@echo "  venv: $$(grep -c == $<) pinned packages for checks and reports"
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@cp $< $@
 
 setup-demo: $(VENV_STAMP)
 	@$(PYTHON) -m harness.prepare --kernel 6.1 --image qemu-x86
 
-setup: $(VENV_STAMP)
+setup: $(VENV_STAMP) $(VENV_TEST_STAMP)
 	@$(PYTHON) -m harness.prepare --kernel 6.1 --kernel 6.12
+	@$(PYTHON) -m harness.quality.sparse >/dev/null
 
 # --- running -----------------------------------------------------------------
 
-.PHONY: demo test check check-python check-arm64 soak bench
+.PHONY: demo test soak bench
 
 N ?= 10
 # Machines at once.  More than cores, and guests see stalls that are the host's.
@@ -115,9 +124,20 @@ demo: setup-demo
 test: setup check
 	$(PYTHON) -m pytest testsuites/ -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
-check: check-python check-arm64
+soak: setup
+	@$(PYTHON) -m harness soak -N $(N)
 
-check-python: $(VENV_STAMP)
+bench: setup
+	@$(PYTHON) -m harness bench
+
+# --- checking the sources -------------------------------------------------------
+
+.PHONY: check check-python check-arm64 check-format check-static
+
+# Each remembers what it has seen in $(O)/check, so that little is checked twice.
+check: check-python check-format check-static check-arm64
+
+check-python: $(VENV_STAMP) $(VENV_TEST_STAMP)
 	$(PYTHON) -m ruff check --quiet .
 	$(PYTHON) -m mypy
 
@@ -125,11 +145,27 @@ check-python: $(VENV_STAMP)
 check-arm64:
 	+$(COMPONENT) -C hypervisor check-arm64
 
-soak: setup
-	@$(PYTHON) -m harness soak -N $(N)
+C_FILES = $(shell find configs driver hypervisor include inmates testsuites -name '*.[ch]')
+FORMAT_RULES := .clang-format harness/quality/style.py requirements-test.txt
 
-bench: setup
-	@$(PYTHON) -m harness bench
+check-format: $(O)/check/format
+
+# Only files that are newer; all of them when the rules are.
+$(O)/check/format: $(FORMAT_RULES) $(C_FILES) | $(VENV_TEST_STAMP)
+	@mkdir -p $(@D)
+	$(PYTHON) -m harness.quality.style \
+		$(if $(filter $(FORMAT_RULES),$?),$(C_FILES),$?)
+	@touch $@
+
+# The compiler's analyzer and sparse read every C file of the x86 hypervisor, sparse the driver's.
+SPARSE = $(eval SPARSE := $$(shell $(PYTHON) -m harness.quality.sparse))$(SPARSE)
+
+check-static: $(VENV_STAMP)
+	@[ -n "$(SPARSE)" ]
+	+@SPARSE=$(SPARSE) $(COMPONENT) -C hypervisor O=$(O)/check ARCH=x86 \
+		CC=$(CURDIR)/.ci/checked-cc EXTRA_CFLAGS=-fanalyzer
+	+@PATH=$(dir $(SPARSE)):$$PATH KBUILD_CHECKSRC=1 CF=-Wsparse-error \
+		$(COMPONENT) -C driver O=$(O)/check KDIR=$(KDIR)
 
 # --- installing --------------------------------------------------------------
 
