@@ -33,13 +33,17 @@ def channel() -> Iterator[FramedChannel]:
             except OSError:
                 return
 
-    threading.Thread(target=read, daemon=True).start()
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
     made = FramedChannel(stream)
     made.wait_ready(10)
     yield made
     process.kill()
     process.wait()
     os.close(theirs)
+    # Nobody has the terminal open any more: its reader ends. Were it still there, it would
+    # take the next test's bytes, which has a terminal of the same number.
+    reader.join(10)
     os.close(ours)
 
 
