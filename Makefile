@@ -84,6 +84,9 @@ clean:
 
 .PHONY: setup setup-demo venv
 
+# What `make demo` and `make bench` run on.
+TARGET ?= amd-tcg
+
 VENV_STAMP := $(VENV)/.requirements
 
 # What checks and reports need on top; a demo does not.
@@ -103,7 +106,7 @@ $(VENV_TEST_STAMP): requirements-test.txt $(VENV_STAMP)
 	@cp $< $@
 
 setup-demo: $(VENV_STAMP)
-	@$(PYTHON) -m harness.prepare --kernel 6.1 --image qemu-x86
+	@$(PYTHON) -m harness.prepare --kernel 6.1 --target $(TARGET)
 
 setup: $(VENV_STAMP) $(VENV_TEST_STAMP)
 	@$(PYTHON) -m harness.prepare --kernel 6.1 --kernel 6.12
@@ -119,7 +122,7 @@ JOBS ?= $(shell nproc)
 PYTEST_ARGS ?=
 
 demo: setup-demo
-	@$(PYTHON) -m harness demo
+	@$(PYTHON) -m harness demo --target $(TARGET)
 
 test: setup check
 	$(PYTHON) -m pytest testsuites/ -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
@@ -128,7 +131,7 @@ soak: setup
 	@$(PYTHON) -m harness soak -N $(N)
 
 bench: setup
-	@$(PYTHON) -m harness bench
+	@$(PYTHON) -m harness bench --target $(TARGET)
 
 # --- checking the sources -------------------------------------------------------
 

@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(prog="python -m harness", description="Run the hypervisor.")
     commands = made.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="boot Linux, run apic-demo in a cell, show its jitter")
+    demo = commands.add_parser("demo", help="boot Linux and a timer demo in a cell beside it")
     demo.add_argument("--ticks", type=int, default=20)
     shell = commands.add_parser("shell", help="boot Linux and open its console")
     shell.add_argument("--enable", action="store_true", help="enable the hypervisor first")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`python -m harness bench`: how long the steps take, exits per apic-demo tick."""
+"""`python -m harness bench`: how long the steps take, exits per tick of the timer demo."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _round(lab: Lab, target: Target, kernel: str, progress: Progress) -> Measure
         prompt = time.monotonic() - linux.machine.started
         linux.wait_booted()
         linux.mark()
-        measures = Scenario(Jailhouse(linux), target.root_config, progress).run(50)
+        measures = Scenario(Jailhouse(linux), target, progress).run(50)
         measures.seconds["start to prompt"] = prompt
         power_off(linux)
         return measures
@@ -66,5 +66,5 @@ def _print(measures: list[Measures]) -> None:
         print(f"{name:<24}{value:>10.2f}")
     last = measures[-1]
     print(f"\npages after enable: {last.pools_enabled}")
-    print(f"with apic-demo's cell: {last.pools_with_cell}")
+    print(f"with the demo's cell: {last.pools_with_cell}")
     print(f"jitter of the last round: {last.jitter.summary()}")

@@ -32,7 +32,7 @@ def demo(target: Target, kernel: str, ticks: int = TICKS) -> int:
         linux = lab.linux(Variant(kernel=kernel))
         uname = linux.succeed("uname -sr").strip()
         progress(f"{uname} is up, {target.machine.cpus} CPUs")
-        scenario = Scenario(Jailhouse(linux), target.root_config, progress)
+        scenario = Scenario(Jailhouse(linux), target, progress)
         measures = scenario.run(ticks)
         power_off(linux)
         progress("machine powered off")

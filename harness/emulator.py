@@ -236,10 +236,10 @@ class Emulator:
         found = []
         for block in re.split(r"(?m)^CPU#", self.registers())[1:]:
             number = block.split("\n", 1)[0].strip()
-            rip = re.search(r"\b[RE]IP=(\w+)", block)
+            place = re.search(r"\b([RE]IP|PC)=(\w+)", block)
             halted = re.search(r"\bHLT=(\d)", block)
             found.append(
-                f"CPU {number}: RIP {rip[1] if rip else '?'}"
+                f"CPU {number}: {f'{place[1]} {place[2]}' if place else '?'}"
                 f"{' halted' if halted and halted[1] == '1' else ''}"
             )
         return found

@@ -11,18 +11,17 @@ from collections.abc import Sequence
 from harness import cache, image, provision
 from harness.packages import PackageError, say
 from harness.provision import DEFAULT_KERNEL, KERNEL_SUITES, ProvisionError
+from harness.targets import TARGETS, Target
 
-IMAGES = ["qemu-x86", "arm64"]
 
-
-def prepare(kernels: Sequence[str], images: Sequence[str]) -> None:
-    """For each image: emulator, kernels with their headers, and its Debian part."""
-    for name in images:
+def prepare(kernels: Sequence[str], targets: Sequence[Target]) -> None:
+    """The targets' emulators, kernels with their headers, and the Debian part of images."""
+    for engine in dict.fromkeys(target.engine for target in targets):
+        say(f"{engine}: {provision.engine(engine).version_text}")
+    for name in dict.fromkeys(target.image for target in targets):
         arch = image.load(name).arch
-        engine = provision.engine(provision.ENGINE_OF[arch])
-        say(f"{arch}: QEMU {engine.version_text}")
         for version in kernels:
-            say(f"{arch}: kernel {version}: {provision.kernel(version, arch).release}")
+            say(f"kernel {version}: {provision.kernel(version, arch).release}")
             image.build(name, version)
     image.raw_disk()
 
@@ -31,11 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Fetch kernels, emulator and images into the cache."""
     parser = argparse.ArgumentParser(prog="python -m harness.prepare", description=main.__doc__)
     parser.add_argument("--kernel", action="append", choices=list(KERNEL_SUITES), dest="kernels")
-    parser.add_argument("--image", action="append", choices=IMAGES, dest="images")
+    parser.add_argument(
+        "--target", action="append", choices=list(TARGETS), dest="targets", help="default: all"
+    )
     options = parser.parse_args(arguments)
     started = time.monotonic()
     try:
-        prepare(options.kernels or [DEFAULT_KERNEL], options.images or IMAGES)
+        targets = [TARGETS[name] for name in options.targets or TARGETS]
+        prepare(options.kernels or [DEFAULT_KERNEL], targets)
     except (PackageError, ProvisionError, image.SpecError) as error:
         print(f"setup failed: {error}", file=sys.stderr)
         return 1

@@ -108,9 +108,6 @@ _ENGINES: Mapping[str, _QemuSource] = {
     "qemu-arm64": _QemuSource("qemu-system-aarch64", "qemu-system-arm"),
 }
 
-#: The emulator that runs a Debian architecture's kernels.
-ENGINE_OF: Mapping[str, str] = {"amd64": "qemu-x86", "arm64": "qemu-arm64"}
-
 #: Dependencies that only maintainer scripts, or features we never use, need.
 #: test_provision checks that every library QEMU is linked with is still there.
 _QEMU_LEAVE_OUT = (
@@ -359,19 +356,19 @@ def kernel(version: str = DEFAULT_KERNEL, arch: str = "amd64") -> KernelTree:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a kernel's build directory (``kdir``) or the emulator's command (``engine``).
+    """Print a kernel's build directory (``kdir``) or an emulator's command.
 
     Needs nothing but the standard library: ``make`` asks before there is a .venv.
     """
     parser = argparse.ArgumentParser(prog="python -m harness.provision", description=main.__doc__)
-    parser.add_argument("what", choices=["kdir", "engine"])
+    parser.add_argument("what", choices=["kdir", *_ENGINES])
     parser.add_argument("--kernel", choices=list(KERNEL_SUITES), default=DEFAULT_KERNEL)
     parser.add_argument("--arch", choices=list(_EXTRACT), default="amd64", help="Debian's name")
     options = parser.parse_args(arguments)
     if options.what == "kdir":
         print(kernel(options.kernel, options.arch).build)
     else:
-        print(" ".join(engine(ENGINE_OF[options.arch]).argv))
+        print(" ".join(engine(options.what).argv))
     return 0
 
 

@@ -15,11 +15,10 @@ from harness import jitter
 from harness.deadlines import Deadline, scaled
 from harness.errors import DeadlineExpired, ProductFailure
 from harness.jitter import Jitter
+from harness.targets import Target
 from harness.verbs import Jailhouse, JailhouseError, Pools
 
 Tell = Callable[[str], None]
-
-APIC_DEMO = "apic-demo"
 
 
 @dataclass
@@ -40,11 +39,12 @@ class Measures:
 
 
 class Scenario:
-    """Enable, apic-demo with its refused and accepted shutdown, disable."""
+    """Enable, the timer demo with its (refused and) accepted shutdown, disable."""
 
-    def __init__(self, jailhouse: Jailhouse, root_config: str, tell: Tell) -> None:
+    def __init__(self, jailhouse: Jailhouse, target: Target, tell: Tell) -> None:
         self.jailhouse = jailhouse
-        self.root_config = root_config
+        self.root_config = target.root_config
+        self.program = target.programs.timer
         self.tell = tell
         self.measures = Measures()
 
@@ -52,9 +52,9 @@ class Scenario:
         """All steps; ProductFailure at the first that goes wrong."""
         self.jailhouse.load_module()
         self.enable()
-        self.start_apic_demo()
+        self.start_timer_demo()
         self.watch(ticks)
-        self.stop_apic_demo()
+        self.stop_timer_demo()
         self.disable()
         return self.measures
 
@@ -67,12 +67,12 @@ class Scenario:
         cpus = self.jailhouse.cell(0).cpus
         self.tell(f"hypervisor enabled; Linux goes on as root cell on CPUs {cpus}")
 
-    def start_apic_demo(self) -> None:
+    def start_timer_demo(self) -> None:
         self.mark = self.jailhouse.uart.end
         with self.measures.timed("create, load, start"):
-            self.jailhouse.create(APIC_DEMO)
-            self.jailhouse.load(APIC_DEMO, APIC_DEMO)
-            self.jailhouse.start(APIC_DEMO)
+            self.jailhouse.create(self.program.name)
+            self.jailhouse.load(self.program.name, self.program.name)
+            self.jailhouse.start(self.program.name)
         self.measures.pools_with_cell = self.jailhouse.pools()
         for cell in self.jailhouse.cells():
             self.tell(f"cell {cell.id} {cell.name}: {cell.state}, CPUs {cell.cpus}")
@@ -80,9 +80,9 @@ class Scenario:
     def watch(self, ticks: int) -> None:
         """Wait for ticks of the demo's timer, then read its jitter and exits."""
         before = self._tick_count(1)
-        counters = self.jailhouse.stats(APIC_DEMO)
+        counters = self.jailhouse.stats(self.program.name)
         began = self._tick_count(ticks, tell=True)
-        after = self.jailhouse.stats(APIC_DEMO)
+        after = self.jailhouse.stats(self.program.name)
         passed = max(1, began - before)
         self.measures.exits_per_tick = {
             name: (after[name] - counters[name]) / passed for name in sorted(after)
@@ -101,7 +101,7 @@ class Scenario:
             count = self._jitter().count
             if tell and count - reported >= 10:
                 reported = count
-                self.tell(f"apic-demo: {self._jitter().summary()}")
+                self.tell(f"{self.program.name}: {self._jitter().summary()}")
             if count >= wanted:
                 return count
             if deadline.expired:
@@ -111,23 +111,26 @@ class Scenario:
                 )
             uart.wait(seen, min(1.0, deadline.remaining()))
 
-    def stop_apic_demo(self) -> None:
-        with self.measures.timed("shutdown, refused"):
-            self._refused(lambda: self.jailhouse.shutdown(APIC_DEMO), "shutdown")
-        self.tell("first shutdown refused by the cell, as it should be")
+    def stop_timer_demo(self) -> None:
+        name = self.program.name
+        if self.program.locks:
+            with self.measures.timed("shutdown, refused"):
+                self._refused(lambda: self.jailhouse.shutdown(name), "shutdown")
+            self.tell("first shutdown refused by the cell, as it should be")
         with self.measures.timed("shutdown"):
-            self.jailhouse.shutdown(APIC_DEMO)
-        state = self.jailhouse.state(APIC_DEMO)
+            self.jailhouse.shutdown(name)
+        state = self.jailhouse.state(name)
         if state != "shut down":
-            raise ProductFailure(f"apic-demo is {state!r} after its shutdown")
+            raise ProductFailure(f"{name} is {state!r} after its shutdown")
         with self.measures.timed("destroy"):
-            self.jailhouse.destroy(APIC_DEMO)
+            self.jailhouse.destroy(name)
         if self.jailhouse.pools() != self.measures.pools_enabled:
             raise ProductFailure(
                 f"pages left behind: {self.jailhouse.pools()} after destroy, "
                 f"{self.measures.pools_enabled} before create"
             )
-        self.tell("second one accepted; cell destroyed, all pages and CPUs given back")
+        which = "second one" if self.program.locks else "shutdown"
+        self.tell(f"{which} accepted; cell destroyed, all pages and CPUs given back")
 
     def disable(self) -> None:
         with self.measures.timed("disable"):

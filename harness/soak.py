@@ -25,6 +25,7 @@ from harness.deadlines import calibrate
 from harness.errors import EXIT_CODES
 from harness.progress import Progress
 from harness.results import REPOSITORY
+from harness.targets import TARGETS
 
 SYSTEM = "testsuites/system"
 #: What is repeated: a machine's whole life, some four minutes on two cores.
@@ -152,7 +153,7 @@ def _run(plan: Plan, part: str, tests: tuple[str, ...]) -> Entry:
         "loaded": plan.loaded,
         "part": part,
         "tests": list(tests),
-        "qemu": provision.engine().version_text,
+        "qemu": provision.engine(TARGETS[plan.target].engine).version_text,
         "python": platform.python_version(),
         "host": f"{platform.release()}, {os.cpu_count()} CPUs",
         "load": [load, os.getloadavg()],

@@ -11,6 +11,7 @@ from harness.engines import Accelerator, Clock, Engine
 from harness.errors import Unsupported
 from harness.machine import QEMU_ARM64_GICV2, QEMU_ARM64_GICV3, QEMU_X86, MachineSpec
 from harness.probes import Judgement, svm_possible_in_kvm
+from harness.programs import PROGRAMS, Programs
 
 
 def _always() -> Judgement:
@@ -40,6 +41,11 @@ class Target:
     def architecture(self) -> str:
         """What its hypervisor, inmates and configurations are built for."""
         return self.machine.architecture
+
+    @property
+    def programs(self) -> Programs:
+        """The demos that run in its cells."""
+        return PROGRAMS[self.architecture]
 
     def judgement(self) -> Judgement:
         """Whether this host can run it, with the evidence."""

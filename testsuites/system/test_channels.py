@@ -144,7 +144,8 @@ def test_root_console_is_a_shell(linux: Linux) -> None:
     """The console works with pexpect, though tests never depend on it."""
     console = linux.root_console.spawn(timeout=20)
     console.sendline("echo $((6 * 7)) on $(tty)")
-    console.expect(rb"42 on /dev/ttyS1")
+    tty = linux.machine.spec.serial(Role.ROOT_CONSOLE).tty
+    console.expect(rb"42 on /dev/" + tty.encode())
 
 
 MEGABYTES = 10
@@ -202,7 +203,7 @@ def test_unread_output_of_each_uart(linux: Linux, folder) -> None:  # type: igno
         stream.expect(rf"^{expected[-1]:062d}$", 20, since=stream.end - 65536)
         assert numbers(stream.since(marks[port.name])) == expected, port.name
         assert numbers((folder.path / f"{port.name}.log").read_bytes()) == expected, port.name
-    assert linux.succeed("cat /tmp/ttyS?.status") == "0\n" * len(ports)
+        assert linux.succeed(f"cat /tmp/{port.tty}.status") == "0\n"
 
 
 def test_network_lost_while_enabled(jailhouse: Jailhouse) -> None:
@@ -242,13 +243,13 @@ def test_an_expired_wait_names_the_state(linux: Linux) -> None:
         linux.run("echo said this; sleep 100", timeout=0.5)
     text = str(raised.value)
     assert "run state: running" in text
-    assert "CPU 3: RIP" in text
+    assert re.search(r"CPU 3: (RIP|PC) [0-9a-f]+", text)
     assert "last lines of root-console" in text
     assert "said this" in text
 
 
 def test_machine_control(fresh_linux: Callable[..., Linux]) -> None:
-    """Pause, resume, memory, registers, NMI."""
+    """Pause, resume, memory, registers."""
     linux = fresh_linux()
     machine = linux.machine
     before = float(linux.succeed("cat /proc/uptime").split()[0])
@@ -259,10 +260,15 @@ def test_machine_control(fresh_linux: Callable[..., Linux]) -> None:
     after = float(linux.succeed("cat /proc/uptime").split()[0])
     assert after - before < 1.5, "guest time went on while paused"
     assert machine.registers().count("CPU#") == machine.spec.cpus
-    bios = linux.succeed("dd if=/dev/mem bs=4096 skip=240 count=1 2>/dev/null | sha256sum")
-    assert len(bios.split()[0]) == 64
-    assert machine.read_memory(0xF0000, 16) != bytes(16)
-    machine.nmi()
+    code = re.search(r"([0-9a-f]+)-[0-9a-f]+ : Kernel code", linux.succeed("cat /proc/iomem"))
+    assert code
+    assert machine.read_memory(int(code[1], 16), 4096) != bytes(4096)
+
+
+@pytest.mark.architectures("x86", reason="QEMU injects NMIs into x86 CPUs only")
+def test_nmi(fresh_linux: Callable[..., Linux]) -> None:
+    linux = fresh_linux()
+    linux.machine.nmi()
     assert linux.run("dmesg | grep -i nmi").ok
 
 
@@ -270,7 +276,7 @@ def test_nothing_is_left_of_a_machine(fresh_linux: Callable[..., Linux]) -> None
     linux = fresh_linux()
     pid, argv = linux.machine.pid, linux.machine.argv
     sockets = [Path(found) for found in re.findall(r"path=([^,]+),", " ".join(argv))]
-    assert len(sockets) == 5
+    assert len(sockets) == len(linux.machine.spec.serials) + 1
     linux.close()
     linux.machine.stop()
     assert not Path(f"/proc/{pid}").exists()

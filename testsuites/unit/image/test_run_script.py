@@ -102,6 +102,27 @@ def test_nothing_missing_means_no_apt(host: Host) -> None:
     assert host.calls() == ["make --no-print-directory demo"]
 
 
+def test_a_demo_on_another_architecture_needs_its_compiler(host: Host) -> None:
+    host.command("id", "echo 1000\n")
+    lacks(host, "gcc-aarch64-linux-gnu")
+    assert host.run("demo", "amd-tcg").returncode == 0
+    assert host.calls() == ["make --no-print-directory demo TARGET=amd-tcg"]
+    done = host.run("demo", "arm64-gicv3")
+    assert done.returncode == 2
+    assert "    apt-get install --no-install-recommends gcc-aarch64-linux-gnu\n" in done.stderr
+
+
+def test_make_arguments_are_no_targets(host: Host) -> None:
+    host.command("id", "echo 1000\n")
+    lacks(host)
+    assert host.run("demo", "KERNEL=6.12").returncode == 0
+    assert host.run("demo", "arm64-gicv2", "V=1").returncode == 0
+    assert host.calls() == [
+        "make --no-print-directory demo KERNEL=6.12",
+        "make --no-print-directory demo TARGET=arm64-gicv2 V=1",
+    ]
+
+
 def test_usage(host: Host) -> None:
     for arguments in ((), ("--help",)):
         done = host.run(*arguments)
