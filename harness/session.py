@@ -17,6 +17,7 @@ from harness.deadlines import scaled
 from harness.emulator import BootImage, Emulator
 from harness.errors import EmulatorErratum, Verdict
 from harness.guest.linux import Access, Linux
+from harness.hang.attach import explain
 from harness.image import Artifacts
 from harness.machine import MachineSpec
 from harness.provision import DEFAULT_KERNEL
@@ -87,7 +88,9 @@ class Lab:
         machine = Emulator(spec, self.target.make_engine(), boot, folder)
         machine.start()
         keys = image.keys
-        return Linux(machine, Access(keys.user, keys.host_public), image.release)
+        linux = Linux(machine, Access(keys.user, keys.host_public), image.release)
+        linux.builds = built.trees
+        return linux
 
     def linux(
         self,
@@ -115,7 +118,8 @@ class Lab:
             tell(linux)
             linux.wait_booted()
             linux.mark()
-        except BaseException:
+        except BaseException as error:
+            explain(linux, error, [linux.machine.results])
             shut(linux)
             raise
         return linux

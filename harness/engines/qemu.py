@@ -17,6 +17,8 @@ def render(spec: MachineSpec, engine: Engine, boot: Boot, wiring: Wiring) -> lis
         *engine.argv,
         "-name", spec.name,
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+        # Only its log tells a triple fault from a reboot.
+        "-d", "cpu_reset",
         "-machine", spec.machine + (",kernel_irqchip=split" if _kvm(engine) else ""),
         *_time(engine),
         "-cpu", "host" if _kvm(engine) else spec.cpu,

@@ -59,6 +59,8 @@ class Linux:
         self._access = access
         self._ssh: SshChannel | None = None
         self._checked: dict[str, int] = {}
+        #: Build trees that our binaries in this machine come from, for symbols.
+        self.builds: tuple[Path, ...] = ()
         #: Told about every step: a line for transcripts.
         self.on_step: Callable[[str], None] = lambda text: None
 

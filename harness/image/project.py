@@ -33,6 +33,12 @@ class Artifacts:
     agent: Path | None = None
     extra: Mapping[str, Path] = field(default_factory=dict)
 
+    @property
+    def trees(self) -> tuple[Path, ...]:
+        """The build trees that hypervisor and inmates come from."""
+        found = [path.parents[1] for path in self.firmware] + [p.parents[3] for p in self.inmates]
+        return tuple(dict.fromkeys(found))
+
     @staticmethod
     def from_build(repository: Path, out: Path, release: str, arch: str = "x86") -> Artifacts:
         """The usual build tree (``make O=out``); parts not built are left out."""

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Test device: the page behind the communication region, whose last eight bytes
- * alias those of the communication page.  Only in builds with CONFIG_TEST_DEVICE,
- * and only for cells whose configuration asks for it.
+ * alias those of the communication page.  A write to the register before them
+ * makes the CPU spin in the hypervisor for ever: for tests of hang reports.  Only
+ * in builds with CONFIG_TEST_DEVICE, and only for cells whose configuration asks
+ * for it.
  */
+#include <arch/cpu.h>
 #include <arch/test_device.h>
 #include <core/cell.h>
 #include <core/mmio.h>
@@ -14,10 +17,18 @@
 
 #define FIRST_REG	0xff8
 #define LAST_REG	0xfff
+#define HANG_REG	0xff0
 
 static bool wants_device(const struct cell *cell)
 {
 	return cell->config->flags & JAILHOUSE_CELL_TEST_DEVICE;
+}
+
+/* Never returns, answers nobody.  Its name is what a hang report has to show. */
+static __attribute__((noinline)) void test_device_hang(void)
+{
+	for (;;)
+		cpu_relax();
 }
 
 static enum mmio_result handle_access(void *arg, struct mmio_access *access)
@@ -28,6 +39,8 @@ static enum mmio_result handle_access(void *arg, struct mmio_access *access)
 		mmio_perform(cell->comm_page, access);
 		return MMIO_HANDLED;
 	}
+	if (access->address == HANG_REG && access->is_write)
+		test_device_hang();
 	panic_printk("testdev: invalid %s, register %llx, size %u, cell \"%s\", CPU %u\n",
 		     access->is_write ? "write" : "read", access->address, access->size,
 		     cell_name(cell), this_cpu()->cpu_id);

@@ -33,17 +33,13 @@ def channel() -> Iterator[FramedChannel]:
             except OSError:
                 return
 
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
+    threading.Thread(target=read, daemon=True).start()
     made = FramedChannel(stream)
     made.wait_ready(10)
     yield made
     process.kill()
     process.wait()
     os.close(theirs)
-    # Nobody has the terminal open any more: its reader ends. Were it still there, it would
-    # take the next test's bytes, which has a terminal of the same number.
-    reader.join(10)
     os.close(ours)
 
 

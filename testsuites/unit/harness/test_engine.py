@@ -27,6 +27,7 @@ GOLDEN = """\
 qemu-system-x86_64
 -name qemu-x86
 -nodefaults -no-user-config -display none -no-reboot
+-d cpu_reset
 -machine q35
 -accel tcg,thread=multi
 -cpu max,-la57
@@ -57,6 +58,7 @@ GOLDEN_ARM64 = """\
 qemu-system-aarch64
 -name qemu-arm64-gicv3
 -nodefaults -no-user-config -display none -no-reboot
+-d cpu_reset
 -machine virt,virtualization=on,its=off,dtb-randomness=off,gic-version=3
 -accel tcg,thread=multi
 -cpu cortex-a57

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Our hypervisor as seen from outside: its CPUs, cells, exit counters, back traces. x86-64.
+
+It is found in the memory that the machine keeps for it; the build that it came
+from is the one whose code is the same, byte for byte.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from harness.hang.memory import Linear, NotMapped, Paged, Physical, text, u32, u64
+from harness.hang.program import Place, Program, opened
+from harness.hang.registers import Cpu
+from harness.results import REPOSITORY
+
+_SIGNATURE = b"JAILHOUS"
+#: struct jailhouse_image_header (include/jailhouse/image.h).
+_HEADER = struct.Struct("<8sIIQQQQQIIQQ")
+_CELLS, _FRAMES = 64, 40
+_STATES = {0: "running", 1: "running/locked", 2: "shut down", 3: "failed"}
+#: In the control block's state area, the order of struct guest_regs (arch/percpu.h).
+_GUEST_REGISTERS = (
+    "R15", "R14", "R13", "R12", "R11", "R10", "R9", "R8",
+    "RDI", "RSI", "RBP", "", "RBX", "RDX", "RCX", "",
+)  # fmt: skip
+
+
+@cache
+def counter_names(header: Path = REPOSITORY / "include/jailhouse/hypercall.h") -> tuple[str, ...]:
+    """Names of the exit counters of x86, in the order of their numbers."""
+    words = re.findall(r"JAILHOUSE_CPU_STAT_VMEXITS_(\w+)\s+(\d+)", header.read_text())
+    # The header lists what all have, then each architecture; x86 comes first.
+    names: dict[int, str] = {}
+    for name, number in words:
+        names.setdefault(int(number), name.lower())
+    return tuple(names[number] for number in sorted(names))
+
+
+@dataclass
+class Cell:
+    """One cell. `state` is what the cell says of itself."""
+
+    number: int
+    name: str
+    state: str
+    root: bool
+    #: Guest-physical to host-physical, CPUs' view.
+    stage2: Paged
+
+
+@dataclass
+class HvCpu:
+    """What the hypervisor keeps of one CPU."""
+
+    number: int
+    cell: Cell | None
+    failed: bool
+    suspended: bool
+    asked_to_suspend: bool
+    counters: dict[str, int]
+    #: The guest's registers, valid while the CPU is in the hypervisor.
+    guest: dict[str, int] = field(default_factory=dict)
+
+
+class NoHypervisor(Exception):
+    """There is none in that memory, or no build has its code."""
+
+
+class Hypervisor:
+    """A stopped machine's hypervisor. Its structures are read again at every call."""
+
+    def __init__(self, physical: Physical, start: int, candidates: Iterable[Path]) -> None:
+        """`start`: its physical memory. `candidates`: ELF files it may have come from."""
+        self._physical = physical
+        try:
+            header = _HEADER.unpack(physical.read(start, _HEADER.size))
+        except NotMapped as error:
+            raise NoHypervisor(str(error)) from error
+        self._core, self._stride, self._link = map(int, header[3:6])
+        self._max_cpus, self._start, self._size = int(header[8]), int(header[10]), int(header[11])
+        if header[0] != _SIGNATURE or self._start != start:
+            raise NoHypervisor(f"no hypervisor in memory at {start:#x}")
+        self.memory = Linear(physical, self._link, start, self._size)
+        self.program = self._identified(candidates)
+
+    def _identified(self, candidates: Iterable[Path]) -> Program:
+        for path in candidates:
+            program = opened(path, "hypervisor")
+            try:
+                if self.memory.read(program.start, len(program.code)) == program.code:
+                    return program
+            except NotMapped:
+                continue
+        raise NoHypervisor("a hypervisor is in memory, but no build here has its code")
+
+    def holds(self, address: int) -> bool:
+        """Whether an address is in its own address space."""
+        return self._link <= address < self._link + self._size
+
+    # --- structures
+
+    def _at(self, structure: str, address: int, path: str) -> int:
+        return address + self.program.layout.offset(structure, path)
+
+    def _percpu(self, number: int) -> int:
+        return self._link + self._core + number * self._stride
+
+    def cells(self) -> dict[int, Cell]:
+        """All cells by the address of their structure, the root cell first."""
+        found: dict[int, Cell] = {}
+        address = self.program.names.address("root_cell")
+        while address and len(found) < _CELLS:
+            found[address] = self._cell(address, root=not found)
+            address = u64(self.memory, self._at("cell", address, "next"))
+        return found
+
+    def _cell(self, address: int, root: bool) -> Cell:
+        config = u64(self.memory, self._at("cell", address, "config"))
+        comm = u64(self.memory, self._at("cell", address, "comm_page"))
+        tables = u64(self.memory, self._at("cell", address, "stage2.root"))
+        state = "running"
+        if comm:
+            number = u32(self.memory, self._at("jailhouse_comm_region", comm, "cell_state"))
+            state = _STATES.get(number, f"unknown ({number})")
+        return Cell(
+            u32(self.memory, self._at("jailhouse_cell_desc", config, "id")),
+            text(self.memory, self._at("jailhouse_cell_desc", config, "name"), 32),
+            state,
+            root,
+            Paged(self._physical, tables - self._link + self._start),
+        )
+
+    def cpu(self, number: int, cells: dict[int, Cell]) -> HvCpu | None:
+        """None if the hypervisor was never given that CPU."""
+        if number >= self._max_cpus:
+            return None
+        area = self._percpu(number)
+
+        def flag(name: str) -> bool:
+            return bool(self.memory.read(self._at("per_cpu", area, name), 1)[0])
+
+        if not flag("initialized"):
+            return None
+        names = counter_names()
+        raw = self.memory.read(self._at("per_cpu", area, "stats"), 4 * len(names))
+        return HvCpu(
+            number,
+            cells.get(u64(self.memory, self._at("per_cpu", area, "cell"))),
+            flag("failed"),
+            flag("suspended"),
+            flag("suspend_requested"),
+            dict(zip(names, struct.unpack(f"<{len(names)}I", raw), strict=True)),
+            self._guest(area),
+        )
+
+    def _guest(self, area: int) -> dict[str, int]:
+        block = self._at("per_cpu", area, "arch.control_block")
+        saved = {
+            name: u64(self.memory, self._at("vmcb", block, path))
+            for name, path in (
+                ("RIP", "rip"), ("RSP", "rsp"), ("RFL", "rflags"), ("CR0", "cr0"), ("CR3", "cr3"),
+                ("CR4", "cr4"), ("EFER", "efer"), ("IDT", "idtr.base"), ("exitcode", "exitcode"),
+            )
+        }  # fmt: skip
+        saved["CPL"] = self.memory.read(self._at("vmcb", block, "cpl"), 1)[0]
+        registers = u64(self.memory, self._at("per_cpu", area, "arch.regs"))
+        try:
+            words = struct.unpack("<16Q", self.memory.read(registers, 128))
+        except NotMapped:
+            return saved  # no exit has been handled yet
+        return saved | {n: word for n, word in zip(_GUEST_REGISTERS, words, strict=True) if n}
+
+    # --- stacks
+
+    def trace(self, cpu: Cpu) -> list[Place]:
+        """The back trace of a CPU that is in the hypervisor, innermost first."""
+        registers: dict[str, int] | None = dict(cpu.values)
+        found: list[Place] = []
+        top = True
+        while registers is not None and len(found) < _FRAMES:
+            found += self.program.places(registers["RIP"], returned=not top)
+            registers = self.program.unwind(registers, self.memory, top)
+            top = False
+        return found

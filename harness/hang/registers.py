@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Registers of all CPUs, out of what QEMU's `info registers -a` prints."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+#: EFER.SVME (APM 2, 3.1.7): set while the hypervisor owns the CPU, in host and guest.
+SVME = 1 << 12
+#: EFER.LMA: long mode is active.
+LMA = 1 << 10
+
+_GENERAL = re.compile(r"\b([RE][A-Z]{2}|R\d{1,2}|CR\d|EFER)\s*=\s*([0-9a-f]+)")
+_TABLE = re.compile(r"\b(GDT|IDT)=\s+([0-9a-f]+) ([0-9a-f]+)")
+_SEGMENT = re.compile(r"^([CDEFGS]S) =([0-9a-f]{4}) ([0-9a-f]+)", re.MULTILINE)
+_FLAG = re.compile(r"\b(CPL|HLT|SMM)=(\d)")
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """One CPU at one moment. Names in upper case without width: RAX, RIP, CR3."""
+
+    number: int
+    values: dict[str, int] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> int:
+        """A register; KeyError if it was not printed."""
+        return self.values[name]
+
+    def get(self, name: str) -> int:
+        """A register, or 0."""
+        return self.values.get(name, 0)
+
+    @property
+    def halted(self) -> bool:
+        return bool(self.get("HLT"))
+
+    @property
+    def owned(self) -> bool:
+        """Whether the hypervisor runs this CPU (host or guest)."""
+        return bool(self.get("EFER") & SVME)
+
+    @property
+    def long_mode(self) -> bool:
+        return bool(self.get("EFER") & LMA)
+
+
+def parse(text: str) -> list[Cpu]:
+    """All CPUs, by number; an empty list if the text is none of QEMU's."""
+    parts = re.split(r"(?m)^CPU#(\d+)\s*$", text)
+    return [
+        Cpu(int(number), _values(block))
+        for number, block in zip(parts[1::2], parts[2::2], strict=True)
+    ]
+
+
+def _values(block: str) -> dict[str, int]:
+    found = {_wide(name): int(value, 16) for name, value in _GENERAL.findall(block)}
+    found |= {name: int(base, 16) for name, base, _ in _TABLE.findall(block)}
+    found |= {f"{name}.base": int(base, 16) for name, _, base in _SEGMENT.findall(block)}
+    found |= {name: int(value) for name, value in _FLAG.findall(block)}
+    return found
+
+
+def _wide(name: str) -> str:
+    """EAX, EIP, EFL of a 32-bit CPU under the names of a 64-bit one."""
+    return "R" + name[1:] if re.fullmatch(r"E(?!FER)[A-Z]{2}", name) else name

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Hang reports of guests that were hung on purpose: the state by name, the symbol in the trace."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.deadlines import Deadline, scaled
+from harness.errors import DeadlineExpired, EmulatorDied
+from harness.guest.linux import Linux
+from harness.hang.attach import builds, explain
+from harness.hang.report import Report, collect
+from harness.hang.states import Kind, Mode
+from harness.image import Artifacts
+from harness.verbs import Jailhouse
+from testsuites.checks import Bench, hypervisor_with
+
+#: The register that hangs its CPU, as a cell of test-one sees it (hypervisor/arch/x86/test_device.c).
+HANG = 0x101FF0
+#: See driver/tests/deadlock.c.
+DEADLOCK = "/sys/module/deadlock/parameters/hang"
+
+
+def look(linux: Linux) -> Report:
+    return collect(linux.machine, linux.release, builds(linux), DeadlineExpired("on purpose"))
+
+
+def seen(linux: Linux, kind: Kind) -> Report:
+    """The report, as soon as the machine has got there."""
+    deadline = Deadline.after(scaled(10))
+    report = look(linux)
+    while report.state.kind is not kind and not deadline.expired:
+        time.sleep(0.1)
+        report = look(linux)
+    assert report.state.kind is kind, report.text()
+    return report
+
+
+def symbols(report: Report, cpu: int) -> list[str]:
+    return [place.symbol for place in report.samples[-1].cpus[cpu].frames]
+
+
+def test_silent_inmates(jailhouse: Jailhouse) -> None:
+    """Three ways of saying nothing, told apart; none of them harms the machine."""
+    linux = jailhouse.linux
+    bench = Bench.create(jailhouse, "test-passive")
+    bench.run("silent", "how=spin")
+    report = seen(linux, Kind.SILENT_INMATE)
+    assert re.search(r"'test-passive' stays at inmates/tests/x86/silent.c:\d+ \(wait_for_something\)",
+                     report.state.text)  # fmt: skip
+    assert symbols(report, 2)[-2:] == ["inmate_main", "inmate_start"]
+
+    bench.run("silent", "how=halt")
+    report = seen(linux, Kind.SILENT_INMATE)
+    assert "'test-passive' is halted at inmates/" in report.state.text
+    assert "inmate_main" in symbols(report, 2)
+
+    bench.run("silent", "how=storm")
+    report = seen(linux, Kind.STORM)
+    assert re.match(r"CPU 2 leaves the guest \d+ times a second \(cpuid\)", report.state.text)
+    first, last = (sample.cpus[2] for sample in (report.samples[0], report.samples[-1]))
+    assert last.exits["cpuid"] > first.exits["cpuid"]
+    cpu = report.samples[-1].cpus[2]
+    assert "ask_for_ever" in [place.symbol for place in (*cpu.frames, *cpu.guest_frames)]
+    assert linux.run("true").ok
+
+
+def test_spinning_hypervisor(
+    fresh_linux: Callable[..., Linux], artifacts: Artifacts, tmp_path: Path
+) -> None:
+    """A CPU that spins in the hypervisor; the report is written as for an expired wait."""
+    firmware = hypervisor_with("TEST_DEVICE")
+    linux = fresh_linux(artifacts=replace(artifacts, firmware=(firmware,)))
+    jailhouse = Jailhouse(linux)
+    jailhouse.load_module()
+    jailhouse.enable("qemu-x86")
+    bench = Bench.create(jailhouse, "test-one")
+    bench.run("violate", f"what=mem-write addr={HANG:#x}")
+    with pytest.raises(DeadlineExpired) as expired:
+        bench.says("^DONE", 1)
+    report = explain(linux, expired.value, [tmp_path])
+    assert report is not None
+    assert report.state.kind is Kind.SPINNING, report.text()
+    assert re.search(r"CPU 2 at hypervisor/arch/x86/test_device.c:\d+ \(test_device_hang\)",
+                     report.state.text)  # fmt: skip
+    cpu = report.samples[-1].cpus[2]
+    assert cpu.mode is Mode.HYPERVISOR
+    assert {"test_device_hang", "handle_access", "svm_handle_exit"} <= set(symbols(report, 2))
+    assert "mem_write" in [place.symbol for place in cpu.guest_frames]
+    assert cpu.exits["total"] > 0
+    assert expired.value.__notes__ == [f"hang report: {report.state}"]
+    assert "test_device_hang" in (tmp_path / "hang.txt").read_text()
+    assert json.loads((tmp_path / "hang.json").read_text())["state"]["kind"] == "spinning"
+    assert explain(linux, expired.value, [tmp_path]) is None
+
+
+def test_deadlock_in_linux(fresh_linux: Callable[..., Linux]) -> None:
+    """Two threads and two mutexes; then a CPU that takes a spinlock twice."""
+    linux = fresh_linux()
+    linux.succeed(f"insmod /lib/modules/{linux.release}/updates/deadlock.ko")
+    linux.succeed(f"echo mutex > {DEADLOCK}")
+    report = seen(linux, Kind.DEADLOCK)
+    for task, function in (("hang-first", "first_then_second"), ("hang-second", "second_then_first")):
+        assert re.search(rf"task {task} \(\d+\) waits for a lock in {function}\+0x\w+ \[deadlock\]",
+                         report.state.text)  # fmt: skip
+    frames = [place.symbol for task in report.blocked for place in task.frames]
+    assert {"__schedule", "kthread", "ret_from_fork"} <= set(frames)
+
+    linux.succeed(f"echo spin > {DEADLOCK}")
+    report = seen(linux, Kind.DEADLOCK)
+    assert "CPU 3 spins on a lock wanted by lock_twice" in report.state.text, report.text()
+    assert report.samples[-1].cpus[3].task.startswith("hang-spin")
+
+
+def test_triple_fault_with_random_addresses(fresh_linux: Callable[..., Linux]) -> None:
+    """The slide of a kernel with KASLR is found; what it did last is named."""
+    linux = fresh_linux(without=("nokaslr",))
+    text = int(linux.succeed("grep -i ' t do_idle$' /proc/kallsyms").split()[0], 16)
+    report = seen(linux, Kind.HALTED)
+    places = [p for cpu in report.samples[-1].cpus for p in cpu.frames if p.symbol == "do_idle"]
+    assert places
+    assert {place.address - place.offset for place in places} == {text}, "the slide is wrong"
+    linux.run("echo triple > /sys/kernel/reboot/type; (sleep 0.2; echo b > /proc/sysrq-trigger) >/dev/null 2>&1 &")
+    deadline = Deadline.after(scaled(20))
+    while linux.machine.alive and not deadline.expired:
+        time.sleep(0.05)
+    assert look(linux).state.kind is Kind.TRIPLE_FAULT, look(linux).text()
+
+
+def test_dead_emulator(fresh_linux: Callable[..., Linux]) -> None:
+    """QEMU is killed while a command runs."""
+    linux = fresh_linux()
+    linux.machine.kill()
+    with pytest.raises(EmulatorDied) as died:
+        linux.run("true")
+    report = look(linux)
+    assert report.state.kind is Kind.DEAD
+    assert "killed by signal 9" in report.state.text
+    assert "killed by signal 9" in str(died.value)
+    assert "root@jailhouse" in report.streams["root-console"]
