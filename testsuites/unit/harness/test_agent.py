@@ -33,13 +33,16 @@ def channel() -> Iterator[FramedChannel]:
             except OSError:
                 return
 
-    threading.Thread(target=read, daemon=True).start()
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
     made = FramedChannel(stream)
     made.wait_ready(10)
     yield made
     process.kill()
     process.wait()
     os.close(theirs)
+    # It ends with the last writer. The number of `ours` is the next test's: two would read it.
+    reader.join(10)
     os.close(ours)
 
 
