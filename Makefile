@@ -96,7 +96,7 @@ venv: $(VENV_STAMP) $(VENV_TEST_STAMP)
 
 $(VENV_STAMP): requirements.txt
 	@echo "  venv: $$(grep -c == $<) pinned packages"
-	@$(SYSTEM_PYTHON) -m venv $(VENV)
+	@[ -x $(PYTHON) ] || $(SYSTEM_PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@cp $< $@
 

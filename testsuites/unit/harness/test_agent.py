@@ -41,7 +41,8 @@ def channel() -> Iterator[FramedChannel]:
     process.kill()
     process.wait()
     os.close(theirs)
-    # It ends with the last writer. The number of `ours` is the next test's: two would read it.
+    # Nobody has the terminal open any more: its reader ends. Were it still there, it would
+    # take the next test's bytes, which has a terminal of the same number.
     reader.join(10)
     os.close(ours)
 
