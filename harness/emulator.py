@@ -25,7 +25,8 @@ from pathlib import Path
 from types import TracebackType
 
 from harness import errata, supervise
-from harness.deadlines import scaled
+from harness.checkpoints import DISK, STATE, CheckpointDamaged, Saved
+from harness.deadlines import Deadline, scaled
 from harness.engines import Boot, Engine, Wiring
 from harness.engines.qemu import render
 from harness.errors import EmulatorDied, EmulatorErratum, HarnessFailure
@@ -41,7 +42,7 @@ class BootImage:
     kernel: Path
     write_initrd: Callable[[Path], object]
     command_line: str
-    #: Read-only content of the disk; writes of a run are thrown away with it.
+    #: Content of the disk; each machine has a copy of its own.
     disk: Path
 
 
@@ -70,35 +71,92 @@ class Emulator:
 
     # --- life
 
-    def start(self) -> None:
-        """Start the emulator; returns when its monitor answers."""
+    def start(self, saved: Saved | None = None) -> None:
+        """Start the emulator; returns when its monitor answers and the guest runs.
+
+        With `saved` the guest goes on from there instead of booting;
+        CheckpointDamaged if that can not be.
+        """
         self.results.mkdir(parents=True, exist_ok=True)
         self._directory = Path(tempfile.mkdtemp(prefix="jailhouse-"))
         try:
-            self._start(self._directory)
+            self._start(self._directory, saved)
         except BaseException:
             self.stop()
             raise
 
-    def _start(self, directory: Path) -> None:
-        wiring = Wiring(directory, self.image.disk)
-        boot = Boot(self.image.kernel, directory / "initrd", self.image.command_line)
+    def _start(self, directory: Path, saved: Saved | None) -> None:
+        wiring = Wiring(directory)
+        boot = Boot(
+            self.image.kernel, directory / "initrd", self.image.command_line, saved is not None
+        )
         self.image.write_initrd(boot.initrd)
+        # Eight MiB: copied faster than an overlay is made, and private as one.
+        shutil.copyfile(saved.disk if saved else self.image.disk, wiring.disk)
         for stream in self.streams.values():
             stream.starved = self.run_delay
             stream.record(self.results / f"{stream.name}.log")
+            if saved is not None:
+                stream.feed(saved.streams().get(stream.name, b""))
         self._drain = Drain({wiring.serial(name): s for name, s in self.streams.items()})
         self._monitor = Monitor(wiring.qmp)
         self.argv = render(self.spec, self.engine, boot, wiring)
         (self.results / "machine.sh").write_text(shlex.join(self.argv) + "\n")
         self.started = time.monotonic()
         self._spawn(directory)
+        if saved is not None:
+            # While the emulator starts: nothing of it is read before.
+            saved.verify()
         try:
             self._monitor.accept(scaled(20))
             # Its monitor answers after its character devices were opened.
             self._drain.opened()
         except EmulatorDied as error:
             raise EmulatorDied(f"{error}\n{self._output()}") from error
+        if saved is not None:
+            self._restore(saved)
+
+    # --- checkpoints
+
+    def _restore(self, saved: Saved) -> None:
+        try:
+            self.monitor.execute("migrate-incoming", {"uri": f"file:{saved.state}"})
+            self._migrated(scaled(30))
+            self.monitor.execute("cont")
+        except EmulatorDied as error:
+            raise CheckpointDamaged(
+                f"{saved.path}: the emulator does not take it: {error}\n{self._output()}"
+            ) from error
+
+    def save(self, directory: Path) -> None:
+        """Write the machine's state, disk and streams to an empty directory; it then goes on."""
+        assert self._directory is not None
+        self.pause()
+        try:
+            # Bytes per second; the default would take most of the time.
+            self.monitor.execute("migrate-set-parameters", {"max-bandwidth": 1 << 40})
+            self.monitor.execute("migrate", {"uri": f"file:{directory / STATE}"})
+            self._migrated(scaled(60))
+            shutil.copyfile(Wiring(self._directory).disk, directory / DISK)
+        finally:
+            self.resume()
+        for stream in self.streams.values():
+            if stream.name != Role.COMMAND_CHANNEL:
+                (directory / f"{stream.name}.log").write_bytes(stream.since(0))
+
+    def _migrated(self, timeout: float) -> None:
+        """Wait until a migration (in or out) is complete; EmulatorDied otherwise."""
+        deadline = Deadline.after(timeout)
+        while True:
+            answer = self.monitor.execute("query-migrate")
+            if answer.get("status") == "completed":
+                return
+            if answer.get("status") == "failed" or deadline.expired:
+                raise EmulatorDied(
+                    f"migration {answer.get('status')} after {deadline.elapsed():.1f} s: "
+                    f"{answer.get('error-desc', '')}"
+                )
+            time.sleep(0.01)
 
     def _spawn(self, directory: Path) -> None:
         with (self.results / "emulator.log").open("ab") as log:

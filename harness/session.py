@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The stages of a machine's life: machine, linux, jailhouse.
 
-A stage is asked for; how it comes about (a boot today, a checkpoint later) is
-this module's affair.
+A stage is asked for; how it comes about (a boot or a checkpoint) is this
+module's affair.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness import image as images
+from harness.checkpoints import CheckpointDamaged, Saved, Store, key_of
 from harness.deadlines import scaled
 from harness.emulator import BootImage, Emulator
+from harness.engines import Engine
 from harness.errors import EmulatorErratum, Verdict
 from harness.guest.linux import Access, Linux
 from harness.hang.attach import explain
@@ -24,8 +27,8 @@ from harness.provision import DEFAULT_KERNEL
 from harness.targets import Target
 from harness.verbs import Jailhouse
 
-#: In a run's folder: boots that were made again, one a line.
-REPEATED = "repeated-boots.txt"
+#: In a run's folder: boots that were made again and the like, one a line.
+NOTES = "notes.txt"
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,21 @@ class Variant:
         )
 
 
+@dataclass(frozen=True)
+class Plan:
+    """One machine, ready to be started."""
+
+    spec: MachineSpec
+    engine: Engine
+    boot: BootImage
+    access: Access
+    release: str
+    #: Build trees of what is tested: see `Artifacts.trees`.
+    builds: tuple[Path, ...]
+    #: What its saved state depends on: see `checkpoints.key_of`.
+    parts: dict[str, str]
+
+
 @dataclass
 class Lab:
     """What every boot of a run shares: the target, the artifacts, the results."""
@@ -68,13 +86,16 @@ class Lab:
     results: Path
     prefix: str = "main"
     progress: Callable[[str], None] = lambda text: None
+    #: Where booted machines are saved and taken from; None: each is really booted.
+    store: Store | None = None
     _count: int = field(default=0, init=False)
 
-    def machine(self, variant: Variant, artifacts: Artifacts | None = None) -> Linux:
-        """Start a machine; the Linux in it has not answered yet."""
+    def plan(self, variant: Variant, artifacts: Artifacts | None = None) -> Plan:
+        """The machine of a variant; its image is built if it has to be."""
         built = artifacts or self.artifacts(variant.kernel)
         image = images.build(self.target.image, variant.kernel, built, self.progress)
         spec = variant.machine(self.target.machine)
+        engine = self.target.make_engine()
         # The ELF kernel boots seconds faster, but only the bzImage randomises addresses.
         randomised = "nokaslr" in variant.without
         boot = BootImage(
@@ -83,13 +104,30 @@ class Lab:
             command_line=variant.command_line(spec, image.cmdline),
             disk=images.raw_disk(),
         )
+        parts = {
+            "stage": "linux",
+            "machine": repr(spec),
+            "engine": f"{engine.title} {engine.argv[0]}",
+            "image": image.identity,
+            "kernel": boot.kernel.name,
+            "keys": hashlib.sha256(image.keys.archive()).hexdigest(),
+            "command line": boot.command_line,
+            "disk": boot.disk.name,
+        }
+        access = Access(image.keys.user, image.keys.host_public)
+        return Plan(spec, engine, boot, access, image.release, built.trees, parts)
+
+    def machine(self, variant: Variant, artifacts: Artifacts | None = None) -> Linux:
+        """Start a machine; the Linux in it has not answered yet."""
+        return self._start(self.plan(variant, artifacts))
+
+    def _start(self, plan: Plan, saved: Saved | None = None) -> Linux:
         self._count += 1
         folder = self.results / "machines" / f"{self.prefix}-{self._count}"
-        machine = Emulator(spec, self.target.make_engine(), boot, folder)
-        machine.start()
-        keys = image.keys
-        linux = Linux(machine, Access(keys.user, keys.host_public), image.release)
-        linux.builds = built.trees
+        machine = Emulator(plan.spec, plan.engine, plan.boot, folder)
+        machine.start(saved)
+        linux = Linux(machine, plan.access, plan.release)
+        linux.builds = plan.builds
         return linux
 
     def linux(
@@ -100,20 +138,47 @@ class Lab:
     ) -> Linux:
         """A booted Linux whose serial channel answers; the caller closes its machine.
 
-        A boot that a known defect of the emulator ends is repeated once, and that is
-        said: on the terminal and in the run's `repeated-boots.txt`. `tell` hears of
-        each machine before it has booted.
+        It comes from a checkpoint if the lab has a store and the engine can. A boot
+        that a known defect of the emulator ends is repeated once. Whatever is not as
+        usual is said: on the terminal and in the run's notes. `tell` hears of each
+        machine before it is used.
         """
-        try:
-            return self._boot(variant, artifacts, tell)
-        except EmulatorErratum as error:
-            self._say_repeated(str(error))
-        return self._boot(variant, artifacts, tell)
+        plan = self.plan(variant, artifacts)
+        if self.store is None:
+            return self._booted(plan, tell)
+        if "checkpoints" not in plan.engine.capabilities:
+            self._note(f"{self.target.name}: {plan.engine.title} restores no checkpoints: booting")
+            return self._booted(plan, tell)
+        return self._restored(self.store, plan, tell)
 
-    def _boot(
-        self, variant: Variant, artifacts: Artifacts | None, tell: Callable[[Linux], None]
-    ) -> Linux:
-        linux = self.machine(variant, artifacts)
+    def _restored(self, store: Store, plan: Plan, tell: Callable[[Linux], None]) -> Linux:
+        key = key_of(plan.parts)
+        damaged = False
+        while True:
+            with store.shared(key) as saved:
+                if saved is not None and not damaged:
+                    try:
+                        return self._ready(self._start(plan, saved), tell)
+                    except CheckpointDamaged as error:
+                        damaged = True
+                        self._note(f"checkpoint dropped, booting instead: {error}")
+            with store.locked(key):
+                if damaged:
+                    store.drop(key)
+                if store.find(key) is None:
+                    linux = self._booted(plan, tell)
+                    store.add(key, plan.parts, linux.machine.save)
+                    return linux
+            # Another process made it while this one waited for the lock.
+
+    def _booted(self, plan: Plan, tell: Callable[[Linux], None]) -> Linux:
+        try:
+            return self._ready(self._start(plan), tell)
+        except EmulatorErratum as error:
+            self._note(f"boot {self.prefix}-{self._count} repeated: emulator erratum {error}")
+        return self._ready(self._start(plan), tell)
+
+    def _ready(self, linux: Linux, tell: Callable[[Linux], None]) -> Linux:
         try:
             tell(linux)
             linux.wait_booted()
@@ -124,11 +189,15 @@ class Lab:
             raise
         return linux
 
-    def _say_repeated(self, why: str) -> None:
-        line = f"boot {self.prefix}-{self._count} repeated: emulator erratum {why}"
-        self.progress(line)
-        with (self.results / REPEATED).open("a") as file:
-            file.write(line.splitlines()[0] + "\n")
+    def _note(self, text: str) -> None:
+        """Say something once: to people now, and in the run's summary."""
+        line = text.splitlines()[0]
+        notes = self.results / NOTES
+        if notes.exists() and line in notes.read_text().splitlines():
+            return
+        self.progress(text)
+        with notes.open("a") as file:
+            file.write(line + "\n")
 
     @contextlib.contextmanager
     def booted(self, variant: Variant, artifacts: Artifacts | None = None) -> Iterator[Linux]:

@@ -97,7 +97,7 @@ class Jailhouse:
 
     @property
     def enabled(self) -> bool:
-        return self.sysfs().get("enabled") == "1"
+        return self.sysfs(deep=False).get("enabled") == "1"
 
     # --- cells
 
@@ -143,15 +143,18 @@ class Jailhouse:
 
     # --- looking
 
-    def sysfs(self) -> dict[str, str]:
-        """Every text file below /sys/devices/jailhouse, by relative path."""
-        files = self.linux.ask("sysfs")["files"]
+    def sysfs(self, below: str = "", deep: bool = True) -> dict[str, str]:
+        """Every text file below /sys/devices/jailhouse/`below`, by its whole relative path.
+
+        Not `deep`: without the counters, which are most of the files.
+        """
+        files = self.linux.ask("sysfs", below=below, deep=deep)["files"]
         assert isinstance(files, dict)
         return files
 
     def cells(self) -> list[CellInfo]:
         """All cells by number, the root cell included."""
-        files = self.sysfs()
+        files = self.sysfs(deep=False)
         numbers = {path.split("/")[1] for path in files if path.startswith("cells/")}
         return [
             CellInfo(
@@ -180,12 +183,12 @@ class Jailhouse:
         prefix = f"cells/{number}/statistics/" + ("" if cpu is None else f"cpu{cpu}/")
         return {
             path.removeprefix(prefix).removeprefix("vmexits_"): int(text)
-            for path, text in self.sysfs().items()
+            for path, text in self.sysfs(f"cells/{number}").items()
             if path.startswith(prefix) and "/" not in path.removeprefix(prefix)
         }
 
     def pools(self) -> Pools:
-        files = self.sysfs()
+        files = self.sysfs(deep=False)
         return Pools(
             int(files["mem_pool_size"]),
             int(files["mem_pool_used"]),

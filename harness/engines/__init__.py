@@ -37,7 +37,7 @@ class Engine:
     @property
     def capabilities(self) -> frozenset[str]:
         """Features tests may ask for, by name."""
-        found = {"svm", "msi", "mmconfig"}
+        found = {"svm", "msi", "mmconfig", "checkpoints"}
         if self.clock is Clock.ICOUNT:
             found.add("counted-time")
         return frozenset(found)
@@ -55,6 +55,8 @@ class Boot:
     kernel: Path
     initrd: Path
     command_line: str
+    #: Wait for a saved state instead of booting.
+    restore: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,11 @@ class Wiring:
     """
 
     directory: Path
-    disk: Path
+
+    @property
+    def disk(self) -> Path:
+        """The machine's own copy of its disk."""
+        return self.directory / "disk.img"
 
     def serial(self, name: str) -> Path:
         """Base name of a port's pair of FIFOs (see `streams.Drain`)."""

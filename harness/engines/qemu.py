@@ -31,6 +31,7 @@ def render(spec: MachineSpec, engine: Engine, boot: Boot, wiring: Wiring) -> lis
         "-kernel", str(boot.kernel),
         "-initrd", str(boot.initrd),
         "-append", boot.command_line,
+        *(["-incoming", "defer"] if boot.restore else []),
     ]  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def _nic(index: int, nic: Nic) -> list[str]:
 def _disk(index: int, disk: Disk, wiring: Wiring) -> list[str]:
     place = _place(disk.port) if isinstance(disk.port, MmioSlot) else f"bus={disk.port}"
     return [
-        "-drive", f"file={wiring.disk},if=none,id=disk{index},format=raw,snapshot=on",
+        "-drive", f"file={wiring.disk},if=none,id=disk{index},format=raw,cache=unsafe",
         "-device", f"{disk.model},drive=disk{index},{place}",
     ]  # fmt: skip
 

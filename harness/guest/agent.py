@@ -265,9 +265,12 @@ class Agent:
         _device().destroy(cell)
         return {}
 
-    def op_sysfs(self, ident: int, data: bytes) -> dict[str, Any]:
-        """Every readable text file below /sys/devices/jailhouse but the console."""
-        return {"files": dict(_sysfs_files("/sys/devices/jailhouse"))}
+    def op_sysfs(self, ident: int, data: bytes, below: str, deep: bool) -> dict[str, Any]:
+        """Readable text files below /sys/devices/jailhouse/BELOW but the console.
+
+        Not `deep`: without the counters, which are most of the files.
+        """
+        return {"files": dict(_sysfs_files("/sys/devices/jailhouse", below, deep))}
 
     def op_console(self, ident: int, data: bytes) -> dict[str, Any]:
         """The log page, as sysfs shows it."""
@@ -282,8 +285,10 @@ def _device() -> Any:
     return jailhouse.device
 
 
-def _sysfs_files(root: str) -> Iterator[tuple[str, str]]:
-    for directory, _, names in os.walk(root):
+def _sysfs_files(root: str, below: str, deep: bool) -> Iterator[tuple[str, str]]:
+    for directory, directories, names in os.walk(os.path.join(root, below)):
+        if not deep and "statistics" in directories:
+            directories.remove("statistics")
         for name in names:
             if name in ("console", "core", "uevent") or directory.endswith("/power"):
                 continue

@@ -14,7 +14,7 @@ from harness import deadlines, expected, results
 from harness.errors import EXIT_CODES
 from harness.plugin.judge import Judge
 from harness.plugin.run import RUN, Run
-from harness.session import REPEATED
+from harness.session import NOTES
 from harness.targets import TARGETS, runnable
 
 EXPECTED = results.REPOSITORY / "testsuites" / "expected"
@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
         worker=worker,
         kernel=config.option.kernel,
         parameters=tuple(config.option.cmdline_extra.split()),
+        boot=config.option.boot,
         prebuilt=config.option.artifacts and config.option.artifacts.resolve(),
         targets=[TARGETS[name] for name in named] if named else runnable(),
     )
@@ -127,9 +128,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     run = config.stash[RUN]
     for line in run.violations:
         terminalreporter.write_line(f"EXPECTATION {line}", red=True)
-    repeated = run.directory / REPEATED
-    if repeated.exists():
-        terminalreporter.write_line(repeated.read_text().rstrip(), yellow=True)
+    notes = run.directory / NOTES
+    if notes.exists():
+        terminalreporter.write_line(notes.read_text().rstrip(), yellow=True)
     for name, digest in run.tested().items():
         terminalreporter.write_line(f"tested: {name} sha256:{digest}, commit {results.commit()}")
     if run.verdicts:

@@ -28,5 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="test this build tree as it is, build nothing",
     )  # fmt: skip
     group.addoption(
+        "--boot", action="store_true", help="boot every machine, use no checkpoints"
+    )
+    group.addoption(
         "--soak", action="store_true", help="run repeated tests at their full count"
     )

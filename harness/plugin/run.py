@@ -13,6 +13,7 @@ import pytest
 
 from harness import artifacts as builds
 from harness import expected
+from harness.checkpoints import Store
 from harness.image import Artifacts
 from harness.session import Lab, Variant
 from harness.targets import Target
@@ -34,6 +35,8 @@ class Run:
     parameters: tuple[str, ...]
     prebuilt: Path | None
     targets: list[Target]
+    #: No checkpoints.
+    boot: bool = False
     outcomes: list[expected.Outcome] = field(default_factory=list)
     verdicts: set[str] = field(default_factory=set)
     violations: list[str] = field(default_factory=list)
@@ -62,6 +65,8 @@ class Run:
         words = ["python", "-m", "pytest", node_id, "--kernel", self.kernel]
         if self.prebuilt is not None:
             words += ["--artifacts", str(self.prebuilt)]
+        if self.boot:
+            words.append("--boot")
         if self.parameters:
             words += ["--cmdline-extra", " ".join(self.parameters)]
         return shlex.join(words)
@@ -88,7 +93,8 @@ class Run:
         def built(kernel: str) -> Artifacts:
             return self.artifacts(kernel, target.architecture)
 
-        return Lab(target, built, self.directory, f"{self.worker}-{target.name}")
+        store = None if self.boot else Store()
+        return Lab(target, built, self.directory, f"{self.worker}-{target.name}", store=store)
 
     def variant(self, **changes: Any) -> Variant:
         changes.setdefault("kernel", self.kernel)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from harness.errors import Verdict
@@ -10,7 +11,11 @@ from harness.guest.linux import Linux
 from harness.plugin.run import Run
 from harness.session import Lab, restored, shut
 from harness.targets import Target
-from harness.verbs import Jailhouse
+from harness.verbs import Jailhouse, Pools
+
+Tell = Callable[[Linux], None]
+#: What the hypervisor says at the end of every enable.
+ACTIVATED = re.compile("Activating hypervisor")
 
 
 class Shared:
@@ -21,20 +26,40 @@ class Shared:
         self._linux: Linux | None = None
         self._target = ""
         self._lab: Lab | None = None
+        #: Pages in use right after our own enable; None: not enabled by us.
+        self._pools: Pools | None = None
+        #: Where the hypervisor console was before that enable.
+        self._enabled_at = 0
 
-    def get(self, target: Target, tell: Callable[[Linux], None]) -> Linux:
-        """A healthy Linux at the linux stage; boots if there is none."""
+    def get(self, target: Target, tell: Tell, enabled: bool = False) -> Linux:
+        """A healthy Linux; one that is there already if possible.
+
+        At the linux stage; with `enabled` the hypervisor stays on if a test before
+        left it so (`enable()` sees to it that it is on).
+        """
         if self._linux is not None and self._target == target.name:
             linux = self._linux
             tell(linux)
             try:
-                restored(Jailhouse(linux))
+                self._clean(Jailhouse(linux), enabled)
                 linux.check_health()
                 linux.mark()
                 return linux
             except Verdict as error:
                 linux.on_step(f"replaced: {error}")
         self.close()
+        return self._new(target, tell)
+
+    def _clean(self, jailhouse: Jailhouse, enabled: bool) -> None:
+        if enabled and self._pools is not None and jailhouse.enabled:
+            jailhouse.destroy_all()
+            enables = ACTIVATED.findall(jailhouse.uart.text(self._enabled_at))
+            if jailhouse.pools() == self._pools and len(enables) == 1:
+                return
+        self._pools = None
+        restored(jailhouse)
+
+    def _new(self, target: Target, tell: Tell) -> Linux:
         if self._lab is None or self._lab.target is not target:
             self._lab = self._run.lab(target)
 
@@ -50,6 +75,27 @@ class Shared:
             raise
         return linux
 
+    def enable(self, jailhouse: Jailhouse, root_config: str) -> None:
+        """Enable unless it is, by an enable of this method."""
+        if self._pools is not None:
+            return
+        jailhouse.load_module()
+        self._enabled_at = jailhouse.uart.end
+        jailhouse.enable(root_config)
+        self._pools = jailhouse.pools()
+
+    def release(self, jailhouse: Jailhouse, keep: bool) -> None:
+        """After a test: no cell is left, and with `keep` the hypervisor stays on.
+
+        It is disabled all the same if the test enabled it anew (with what is unknown)
+        or left pages in its pools.
+        """
+        if keep:
+            self._clean(jailhouse, enabled=True)
+        else:
+            self._pools = None
+            restored(jailhouse)
+
     def pause(self) -> None:
         if self._linux is not None and self._linux.machine.alive:
             self._linux.machine.pause()
@@ -63,3 +109,4 @@ class Shared:
         if self._linux is not None:
             shut(self._linux)
             self._linux = None
+            self._pools = None

@@ -7,7 +7,7 @@ Stages, each built on the one before::
     linux       a booted Linux, hypervisor off; shared by tests as long as it
                 stays healthy, replaced when a test broke it
     jailhouse   the verbs on it, hypervisor enabled with the target's root
-                configuration; disabled afterwards
+                configuration, no cells; stays enabled while tests want it so
     cells       makes cells that are gone when the test ends
     fresh_linux boots machines of the test's own, with other parameters
 """
@@ -26,7 +26,7 @@ from harness.image import Artifacts
 from harness.plugin.folder import OUTCOME, TestFolder
 from harness.plugin.run import RUN
 from harness.plugin.shared import Shared
-from harness.session import restored, shut
+from harness.session import shut
 from harness.targets import Target
 from harness.verbs import Jailhouse, Selector
 
@@ -76,7 +76,7 @@ def linux(request: pytest.FixtureRequest, target: Target, folder: TestFolder) ->
     The root cell must be alive and its console clean when the test ends.
     """
     shared = _shared(request)
-    linux = shared.get(target, folder.record)
+    linux = shared.get(target, folder.record, _stays_enabled(request))
     for stream in linux.machine.streams.values():
         stream.origin = stream.end
     yield linux
@@ -92,15 +92,26 @@ def linux(request: pytest.FixtureRequest, target: Target, folder: TestFolder) ->
         raise
 
 
+def _stays_enabled(request: pytest.FixtureRequest) -> bool:
+    """Whether the hypervisor may be left on for this test, and by it."""
+    return "jailhouse" in request.fixturenames and not request.config.stash[RUN].boot
+
+
 @pytest.fixture
-def jailhouse(linux: Linux, target: Target) -> Iterator[Jailhouse]:
-    """The verbs on a Linux whose hypervisor is enabled; disabled afterwards."""
+def jailhouse(
+    request: pytest.FixtureRequest, linux: Linux, target: Target
+) -> Iterator[Jailhouse]:
+    """The verbs on a Linux whose hypervisor is enabled, without cells.
+
+    It stays enabled for the next test that wants it so, if this one leaves it
+    clean; with --boot every test has an enable of its own.
+    """
     verbs = Jailhouse(linux)
-    verbs.load_module()
-    verbs.enable(target.root_config)
+    shared = _shared(request)
+    shared.enable(verbs, target.root_config)
     yield verbs
-    if linux.machine.alive:
-        restored(verbs)
+    if linux.machine.alive and not _failed(request):
+        shared.release(verbs, _stays_enabled(request))
 
 
 class Cells:

@@ -21,7 +21,7 @@ from harness.machine import (
 
 ENGINE = Engine(("qemu-system-x86_64",), (10, 0, 13))
 BOOT = Boot(Path("/k/vmlinux"), Path("/r/initrd"), "console=ttyS1,115200 quiet")
-WIRING = Wiring(Path("/r"), Path("/d/disk.img"))
+WIRING = Wiring(Path("/r"))
 
 GOLDEN = """\
 qemu-system-x86_64
@@ -48,7 +48,7 @@ qemu-system-x86_64
 -audiodev none,id=audio0
 -device intel-hda,addr=1b.0
 -device hda-duplex,audiodev=audio0
--drive file=/d/disk.img,if=none,id=disk0,format=raw,snapshot=on
+-drive file=/r/disk.img,if=none,id=disk0,format=raw,cache=unsafe
 -device ide-hd,drive=disk0,bus=ide.0
 -kernel /k/vmlinux
 -initrd /r/initrd
@@ -75,7 +75,7 @@ qemu-system-aarch64
 -device virtserialport,chardev=serial2,name=command-channel,bus=vserial2.0
 -netdev user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-:22
 -device virtio-net-device,id=nic0,netdev=net0,bus=virtio-mmio-bus.31
--drive file=/d/disk.img,if=none,id=disk0,format=raw,snapshot=on
+-drive file=/r/disk.img,if=none,id=disk0,format=raw,cache=unsafe
 -device virtio-blk-device,drive=disk0,bus=virtio-mmio-bus.29
 -kernel /k/vmlinux
 -initrd /r/initrd
