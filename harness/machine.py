@@ -127,6 +127,8 @@ class Disk:
 
     port: str | MmioSlot
     model: str = "ide-hd"
+    #: What Linux calls it in /dev.
+    device: str = "sda"
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,8 @@ class MachineSpec:
     audio: Audio | None = None
     #: Frequency of the TSC, told to Linux: a loaded host once calibrated a sixth of it.
     tsc_khz: int | None = None
+    #: What `machine` needs on top to be the same in every run with counted time.
+    counted: str = ""
     #: Kernel parameters this machine needs, whatever the image.
     kernel_parameters: tuple[str, ...] = ()
 
@@ -222,11 +226,11 @@ QEMU_X86 = MachineSpec(
 )
 
 #: GICv3 and GICv2 differ in one word. No ITS: Linux would touch it when a CPU comes
-#: back, and no configuration lists it. Same device tree in every run: no seeds in it.
+#: back, and no configuration lists it.
 _QEMU_ARM64 = MachineSpec(
     name="qemu-arm64",
     architecture="arm64",
-    machine="virt,virtualization=on,its=off,dtb-randomness=off",
+    machine="virt,virtualization=on,its=off",
     cpu="cortex-a57",
     cpus=4,
     memory_mib=1024,
@@ -242,7 +246,8 @@ _QEMU_ARM64 = MachineSpec(
     ),
     reservation=TopOfMemory(0x70000000, 256 << 20, ram=0x40000000),
     nics=(Nic("virtio-net-device", MmioSlot(31)),),
-    disks=(Disk(MmioSlot(29), "virtio-blk-device"),),
+    disks=(Disk(MmioSlot(29), "virtio-blk-device", "vda"),),
+    counted="dtb-randomness=off",
     # Without it 6.12 keeps KVM's vectors installed and EL2 cannot be entered.
     kernel_parameters=("kvm-arm.mode=none",),
 )  # fmt: skip

@@ -22,6 +22,8 @@ class Program:
     beat: str
     #: The CPU of its cell.
     cpu: int
+    #: What it says before, in this order.
+    begins: tuple[str, ...] = ()
     #: It locks its cell and refuses the first shutdown.
     locks: bool = False
 
@@ -39,11 +41,21 @@ HELLO = r"^Hello \d+ from cell!$"
 
 PROGRAMS = {
     "x86": Programs(
-        timer=Program("apic-demo", TICK, TICK, 3, locks=True),
+        timer=Program(
+            "apic-demo", TICK, TICK, 3,
+            begins=(
+                r"^Calibrated TSC frequency: \d+\.\d{3} kHz$",
+                r"^Calibrated APIC frequency: \d+ kHz$",
+            ),
+            locks=True,
+        ),
         small=Program("tiny-demo", r"^Hello from this tiny cell!$", r"^PM Timer: ", 2),
     ),
     "arm64": Programs(
-        timer=Program("gic-demo", TICK, TICK, 3),
+        timer=Program(
+            "gic-demo", TICK, TICK, 3,
+            begins=(r"^Initializing the GIC\.\.\.$", r"^Initializing the timer\.\.\.$"),
+        ),
         small=Program("uart-demo", HELLO, HELLO, 2),
     ),
-}
+}  # fmt: skip

@@ -122,6 +122,15 @@ class Jailhouse:
     def shutdown(self, cell: Selector, timeout: float = 20.0) -> None:
         self._do("shutdown", timeout, cell=cell)
 
+    def shut_down(self, cell: Selector, timeout: float = 20.0) -> None:
+        """Shut it down; a cell that refuses the first time is asked again."""
+        try:
+            self.shutdown(cell, timeout)
+        except JailhouseError as error:
+            if error.errno != errno_names.EPERM:
+                raise
+            self.shutdown(cell, timeout)
+
     def destroy(self, cell: Selector, timeout: float = 20.0) -> None:
         self._do("destroy", timeout, cell=cell)
 

@@ -14,7 +14,7 @@ import json
 import re
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,11 +27,12 @@ from harness.guest.linux import Linux
 from harness.image import Artifacts
 from harness.machine import Role
 from harness.streams import Stream
+from harness.targets import Target
 from harness.verbs import CONFIGS, Jailhouse, JailhouseError, Pools
 
 #: What a failed check raises.
 FAILED = (ProductFailure, AssertionError, pytest.fail.Exception)
-#: Inmates print to a UART of their own, where no line of the hypervisor cuts theirs.
+#: Where there is a UART for inmates alone no line of the hypervisor cuts theirs.
 INMATE_UART = 0x3E8
 COMMAND_LINE = 0x1000
 FIRMWARE = "/lib/firmware/jailhouse-amd.bin"
@@ -48,16 +49,17 @@ class Bench:
     jailhouse: Jailhouse
     name: str
     number: int = -1
-    #: Where its inmates print; cells of the demos have the hypervisor's UART only.
-    port: int = INMATE_UART
+    #: Its inmates print to a UART of their own; without, to the hypervisor's.
+    own_uart: bool = True
     _inmate_mark: int = 0
     _uart_mark: int = 0
 
     @classmethod
     def create(
-        cls, jailhouse: Jailhouse, name: str, config: str | None = None, port: int = INMATE_UART
+        cls, jailhouse: Jailhouse, name: str, config: str | None = None, own_uart: bool = True
     ) -> Bench:
-        bench = cls(jailhouse, name, port=port)
+        has_one = Role.INMATE_CONSOLE.value in jailhouse.linux.machine.streams
+        bench = cls(jailhouse, name, own_uart=own_uart and has_one)
         bench.mark()
         jailhouse.create(config or name)
         bench.number = jailhouse.cell(name).id
@@ -65,9 +67,9 @@ class Bench:
 
     @property
     def inmate(self) -> Stream:
-        if self.port != INMATE_UART:
-            return self.jailhouse.uart
-        return self.jailhouse.linux.machine.streams[Role.INMATE_CONSOLE.value]
+        if self.own_uart:
+            return self.jailhouse.linux.machine.streams[Role.INMATE_CONSOLE.value]
+        return self.jailhouse.uart
 
     @property
     def state(self) -> str:
@@ -79,8 +81,8 @@ class Bench:
         self._uart_mark = self.jailhouse.uart.end
 
     def load(self, image: str, words: str = "") -> None:
-        text = f"string:con-base={self.port:#x} {words}"
-        self.jailhouse.load(self.number, image, (text, COMMAND_LINE))
+        where = f"con-base={INMATE_UART:#x} " if self.own_uart else ""
+        self.jailhouse.load(self.number, image, (f"string:{where}{words}", COMMAND_LINE))
 
     def start(self) -> None:
         self.mark()
@@ -167,12 +169,23 @@ def errno_of(action: Callable[..., None], *arguments: object, **named: object) -
     return 0
 
 
+def cpu_list(cpus: Collection[int]) -> str:
+    """CPUs as the kernel lists them: "0,2-3"."""
+    runs: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if runs and runs[-1][-1] == cpu - 1:
+            runs[-1].append(cpu)
+        else:
+            runs.append([cpu])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
 def online(linux: Linux) -> str:
     return linux.succeed("cat /sys/devices/system/cpu/online").strip()
 
 
 def survived(
-    jailhouse: Jailhouse, before: Pools, config: str = "qemu-x86", again: bool = True
+    jailhouse: Jailhouse, before: Pools, config: str = "", again: bool = True
 ) -> None:
     """After a negative test: Linux answers, nothing is lost, enabling works again.
 
@@ -188,12 +201,17 @@ def survived(
     jailhouse.destroy_all()
     jailhouse.disable()
     assert online(linux) == "0-3"
-    jailhouse.enable(config)
+    jailhouse.enable(config or root_name(linux))
     linux.check_health()
 
 
-def root_config(linux: Linux, name: str = "qemu-x86") -> bytes:
-    return linux.get(str(CONFIGS / f"{name}.cell"))
+def root_name(linux: Linux) -> str:
+    """Root configurations are called as the machines that they are for."""
+    return linux.machine.spec.name
+
+
+def root_config(linux: Linux, name: str = "") -> bytes:
+    return linux.get(str(CONFIGS / f"{name or root_name(linux)}.cell"))
 
 
 # --- hvcall.ko
@@ -302,10 +320,10 @@ def _locked(name: str) -> Iterator[None]:
         yield
 
 
-def built_for(kernel: str) -> Artifacts:
+def built_for(kernel: str, target: Target) -> Artifacts:
     """Artifacts for a kernel series that is not the run's."""
     with _locked("builds"):
-        return builds.build(kernel)
+        return builds.build(kernel, target.architecture)
 
 
 def hypervisor_with(*words: str) -> Path:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from harness.guest.linux import Linux
+from harness.programs import Program
 from harness.session import restored
+from harness.targets import Target
 from harness.verbs import Jailhouse
 from testsuites.checks import Bench, Hvcall
 
@@ -19,6 +21,18 @@ def verbs(linux: Linux) -> Iterator[Jailhouse]:
     yield jailhouse
     if linux.machine.alive:
         restored(jailhouse)
+
+
+@pytest.fixture
+def timer(target: Target) -> Program:
+    """The target's demo with a timer, whose jitter people look at."""
+    return target.programs.timer
+
+
+@pytest.fixture
+def small(target: Target) -> Program:
+    """The target's smallest demo: it prints."""
+    return target.programs.small
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def render(spec: MachineSpec, engine: Engine, boot: Boot, wiring: Wiring) -> lis
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         # Only its log tells a triple fault from a reboot.
         "-d", "cpu_reset",
-        "-machine", spec.machine + (",kernel_irqchip=split" if _kvm(engine) else ""),
+        "-machine", ",".join(_machine(spec, engine)),
         *_time(engine),
         "-cpu", "host" if _kvm(engine) else spec.cpu,
         "-smp", str(spec.cpus),
@@ -33,6 +33,15 @@ def render(spec: MachineSpec, engine: Engine, boot: Boot, wiring: Wiring) -> lis
         "-append", boot.command_line,
         *(["-incoming", "defer"] if boot.restore else []),
     ]  # fmt: skip
+
+
+def _machine(spec: MachineSpec, engine: Engine) -> list[str]:
+    words = [spec.machine]
+    if _kvm(engine):
+        words.append("kernel_irqchip=split")
+    if engine.clock is Clock.ICOUNT and spec.counted:
+        words.append(spec.counted)
+    return words
 
 
 def _kvm(engine: Engine) -> bool:

@@ -14,7 +14,6 @@ from harness.verbs import Jailhouse
 from testsuites.checks import Bench, Hvcall, assert_parked, survived
 
 Repeats = Callable[[int, int], int]
-HYPERVISOR_UART = 0x3F8
 
 
 # --- A28
@@ -50,7 +49,7 @@ PCI_TABLE = {
 def test_a28_table_of_configuration_space(jailhouse: Jailhouse) -> None:
     """Allow, emulate, refuse, as abi.md 9.2 has it; refusals name device and register."""
     before = jailhouse.pools()
-    bench = Bench.create(jailhouse, "pci-demo", port=HYPERVISOR_UART)
+    bench = Bench.create(jailhouse, "pci-demo", own_uart=False)
     wrong = []
     for what, wanted in PCI_TABLE.items():
         outcome = bench.outcome(what)
@@ -197,7 +196,7 @@ def test_a48_fence_before_the_icr() -> None:
 @pytest.mark.bug("A49")
 def test_a49_redirection_entries(jailhouse: Jailhouse) -> None:
     """Both halves in both orders; own pins keep what is written, foreign ones read 0."""
-    bench = Bench.create(jailhouse, "ioapic-demo", port=HYPERVISOR_UART)
+    bench = Bench.create(jailhouse, "ioapic-demo", own_uart=False)
     low, high = 0x10 + 2 * 9, 0x11 + 2 * 9
     own = 2 << 24
     for order in ((low, high), (high, low)):

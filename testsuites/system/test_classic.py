@@ -3,12 +3,16 @@
 
 from dataclasses import replace
 
+import pytest
+
 from harness import plugin
 from harness.image import Artifacts
 from harness.machine import Role
 from harness.session import Lab, Variant
 from harness.targets import Target
 from harness.verbs import Jailhouse
+
+pytestmark = pytest.mark.architectures("x86", reason="a set-up of older x86 users")
 
 
 def test_classic_machine(target: Target, artifacts: Artifacts, folder: plugin.TestFolder) -> None:

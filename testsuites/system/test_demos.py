@@ -4,10 +4,18 @@
 import itertools
 import re
 
+import pytest
+
 from harness.plugin import Cells
+from harness.programs import Program
+from harness.targets import Target
 from harness.verbs import Jailhouse
 
+x86 = pytest.mark.architectures("x86", reason="this demo is about x86 hardware")
+arm64 = pytest.mark.architectures("arm64", reason="this demo exists on ARM only")
 
+
+@x86
 def test_tiny_demo(jailhouse: Jailhouse, cells: Cells) -> None:
     mark = jailhouse.uart.end
     number = cells.run("tiny-demo")
@@ -21,6 +29,18 @@ def test_tiny_demo(jailhouse: Jailhouse, cells: Cells) -> None:
     assert jailhouse.state(number) == "running"
 
 
+@arm64
+def test_uart_demo(jailhouse: Jailhouse, cells: Cells) -> None:
+    mark = jailhouse.uart.end
+    number = cells.run("uart-demo")
+    jailhouse.uart.expect_lines(r"^Hello \d+ from cell!$", 10, 60, mark)
+    found = re.findall(r"^Hello (\d+) from cell!$", jailhouse.uart.text(mark), re.M)
+    counted = [int(number) for number in found]
+    assert counted == list(range(counted[0], counted[0] + len(counted)))
+    assert jailhouse.state(number) == "running"
+
+
+@x86
 def test_32_bit_demo_in_the_tiny_cell(jailhouse: Jailhouse, cells: Cells) -> None:
     mark = jailhouse.uart.end
     cells.run("tiny-demo", "32-bit-demo")
@@ -28,6 +48,7 @@ def test_32_bit_demo_in_the_tiny_cell(jailhouse: Jailhouse, cells: Cells) -> Non
     assert not int(found[1], 16) & 0x500, "neither LME nor LMA"
 
 
+@x86
 def test_pci_demo_receives_its_msi(jailhouse: Jailhouse, cells: Cells) -> None:
     mark = jailhouse.uart.end
     cells.run("pci-demo")
@@ -39,6 +60,7 @@ def test_pci_demo_receives_its_msi(jailhouse: Jailhouse, cells: Cells) -> None:
     assert re.search(r'Removing PCI device 00:1b\.0 from cell "\S+"', text)
 
 
+@x86
 def test_pci_device_comes_back(jailhouse: Jailhouse, cells: Cells) -> None:
     """While the cell has it, Linux reads all ones; afterwards the device again."""
     linux = jailhouse.linux
@@ -51,6 +73,7 @@ def test_pci_device_comes_back(jailhouse: Jailhouse, cells: Cells) -> None:
     assert linux.succeed(read) == mine == "86806826"
 
 
+@x86
 def test_ioapic_demo(jailhouse: Jailhouse, cells: Cells) -> None:
     mark = jailhouse.uart.end
     cells.run("ioapic-demo")
@@ -71,26 +94,33 @@ def test_smp_demo(jailhouse: Jailhouse, cells: Cells) -> None:
     assert jailhouse.cell(0).cpus == "0"
 
 
-def test_two_cells_at_once(jailhouse: Jailhouse, cells: Cells) -> None:
+def test_two_cells_at_once(
+    jailhouse: Jailhouse, cells: Cells, timer: Program, small: Program
+) -> None:
     mark = jailhouse.uart.end
-    tiny = cells.run("tiny-demo")
-    apic = cells.run("apic-demo")
+    first = cells.run(small.name)
+    second = cells.run(timer.name)
     jailhouse.uart.expect_lines("Timer fired", 5, 20, mark)
-    jailhouse.uart.expect_lines("PM Timer", 2, 20, mark)
-    assert jailhouse.state(tiny) == "running"
-    assert jailhouse.state(apic) == "running/locked"
+    jailhouse.uart.expect_lines(small.beat.strip("^$"), 2, 20, mark)
+    assert jailhouse.state(first) == "running"
+    assert jailhouse.state(second) == ("running/locked" if timer.locks else "running")
     assert jailhouse.cell(0).cpus == "0-1"
     assert len(jailhouse.cells()) == 3
 
 
-def test_pools_after_a_small_cell(jailhouse: Jailhouse) -> None:
-    """At most 195 pages after enable, 14 more for a small cell, none left behind."""
+#: Pages in use after enable, and those that a small cell adds, at most.
+PAGES = {"x86": (195, 14), "arm64": (59, 14)}
+
+
+def test_pools_after_a_small_cell(jailhouse: Jailhouse, target: Target, small: Program) -> None:
+    """Few pages after enable, few more for a small cell, none left behind."""
+    root, cell = PAGES[target.architecture]
     enabled = jailhouse.pools()
-    assert enabled.mem_used <= 195
-    jailhouse.create("tiny-demo")
+    assert enabled.mem_used <= root
+    jailhouse.create(small.name)
     created = jailhouse.pools()
-    assert created.mem_used - enabled.mem_used <= 14
-    jailhouse.load("tiny-demo", "tiny-demo")
-    jailhouse.start("tiny-demo")
-    jailhouse.destroy("tiny-demo")
+    assert created.mem_used - enabled.mem_used <= cell
+    jailhouse.load(small.name, small.name)
+    jailhouse.start(small.name)
+    jailhouse.destroy(small.name)
     assert jailhouse.pools() == enabled

@@ -3,9 +3,13 @@
 
 import re
 
+import pytest
+
 from harness.guest.linux import Linux
 from harness.plugin import Cells
 from harness.verbs import Jailhouse
+
+pytestmark = pytest.mark.architectures("x86", reason="MSI and IOAPIC of the x86 machine")
 
 DISK, NETWORK = "ahci", r"eth0|enp0s2"
 

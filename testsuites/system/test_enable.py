@@ -12,6 +12,7 @@ from harness.targets import Target
 from harness.verbs import CONFIGS, Jailhouse, JailhouseError
 
 CYCLES = 20
+x86 = pytest.mark.architectures("x86", reason="about what only x86 has")
 
 
 @pytest.fixture
@@ -22,19 +23,33 @@ def verbs(linux: Linux) -> Jailhouse:
     return jailhouse
 
 
-def start_up_log(cpus: int) -> list[str]:
+#: Early lines, what stands in the line of each CPU, and lines of units.
+MACHINE_LINES = {
+    "x86": (
+        [r"^Using x(2)?APIC$"],
+        r"\(APIC ID \d+\) OK",
+        [
+            r"^Initializing unit: AMD IOMMU$",
+            r"^Initializing unit: IOAPIC$",
+            r"^Initializing unit: PCI$",
+            r"^Adding PCI device 00:00\.0 to cell \"\S+\"$",
+        ],
+    ),
+    "arm64": ([], "OK", [r"^Initializing unit: irqchip$"]),
+}
+
+
+def start_up_log(architecture: str, cpus: int) -> list[str]:
     """The lines of abi.md 11.1, in order, as patterns."""
+    early, ready, units = MACHINE_LINES[architecture]
     return [
         r"^Initializing Jailhouse hypervisor \S.* on CPU \d+$",
         r"^Code location: 0x[0-9a-f]{16}$",
-        r"^Using x(2)?APIC$",
+        *early,
         r"^Page pool usage after early setup: mem \d+/\d+, remap \d+/\d+$",
         r"^Initializing processors:$",
-        *[r"^ CPU \d+\.\.\. \(APIC ID \d+\) OK$"] * cpus,
-        r"^Initializing unit: AMD IOMMU$",
-        r"^Initializing unit: IOAPIC$",
-        r"^Initializing unit: PCI$",
-        r"^Adding PCI device 00:00\.0 to cell \"\S+\"$",
+        *[rf"^ CPU \d+\.\.\. {ready}$"] * cpus,
+        *units,
         r"^Page pool usage after late setup: mem \d+/\d+, remap \d+/\d+$",
         r"^Activating hypervisor$",
     ]
@@ -52,7 +67,7 @@ def test_start_up_log(verbs: Jailhouse, target: Target) -> None:
     mark = verbs.uart.end
     verbs.enable(target.root_config)
     verbs.uart.expect(r"^Activating hypervisor$", 10, mark)
-    assert_in_order(verbs.uart.text(mark), start_up_log(target.machine.cpus))
+    assert_in_order(verbs.uart.text(mark), start_up_log(target.architecture, target.machine.cpus))
     # The page keeps the tail of the same log.
     tail = verbs.console()[-500:]
     assert tail.splitlines()[-1] == "Activating hypervisor"
@@ -77,6 +92,14 @@ def test_kernel_log(verbs: Jailhouse, target: Target) -> None:
     assert "The Jailhouse was closed." in log
 
 
+#: abi.md 8: statistics of every architecture, and of one.
+COUNTERS = {"total", "mmio", "management", "hypercall"}
+ARCHITECTURE_COUNTERS = {
+    "x86": {"pio", "xapic", "cr", "cpuid", "xsetbv", "exception", "msr_other", "msr_x2apic_icr"},
+    "arm64": {"maintenance", "virt_irq", "virt_sgi", "psci", "smccc"},
+}
+
+
 def test_sysfs_tree(jailhouse: Jailhouse, target: Target) -> None:
     files = jailhouse.sysfs()
     assert files["enabled"] == "1"
@@ -85,8 +108,7 @@ def test_sysfs_tree(jailhouse: Jailhouse, target: Target) -> None:
     assert files["cells/0/cpus_assigned_list"] == f"0-{last}"
     assert int(files["cells/0/cpus_assigned"], 16) == (1 << (last + 1)) - 1
     assert files["cells/0/cpus_failed_list"] == ""
-    names = {"total", "mmio", "management", "hypercall", "pio", "xapic", "cr", "cpuid",
-             "xsetbv", "exception", "msr_other", "msr_x2apic_icr"}  # fmt: skip
+    names = COUNTERS | ARCHITECTURE_COUNTERS[target.architecture]
     assert set(jailhouse.stats(0)) == names
     for cpu in range(target.machine.cpus):
         assert set(jailhouse.stats(0, cpu)) == names
@@ -101,6 +123,7 @@ def test_sysfs_when_disabled(verbs: Jailhouse) -> None:
     assert not [path for path in files if path.startswith("cells/")]
 
 
+@x86
 def test_cpuid_tells(jailhouse: Jailhouse) -> None:
     """abi.md 3.2: the signature answers in the root cell too."""
     assert jailhouse.enabled
@@ -131,42 +154,50 @@ class TestRootKeepsWorking:
     def test_disk(self, jailhouse: Jailhouse) -> None:
         """Read it twice past the page cache, write it, read what was written."""
         linux = jailhouse.linux
-        first = linux.succeed("echo 3 > /proc/sys/vm/drop_caches; md5sum < /dev/sda")
+        disk = f"/dev/{linux.machine.spec.disks[0].device}"
+        first = linux.succeed(f"echo 3 > /proc/sys/vm/drop_caches; md5sum < {disk}")
         linux.succeed("dd if=/dev/urandom of=/tmp/d bs=64k count=8 2>/dev/null")
-        linux.succeed("dd if=/tmp/d of=/dev/sda bs=64k conv=fsync 2>/dev/null")
+        linux.succeed(f"dd if=/tmp/d of={disk} bs=64k conv=fsync 2>/dev/null")
         linux.succeed("echo 3 > /proc/sys/vm/drop_caches")
-        linux.succeed("head -c 524288 /dev/sda | cmp - /tmp/d")
-        assert linux.succeed("md5sum < /dev/sda") != first
+        linux.succeed(f"head -c 524288 {disk} | cmp - /tmp/d")
+        assert linux.succeed(f"md5sum < {disk}") != first
 
     def test_timers(self, jailhouse: Jailhouse, target: Target) -> None:
         """Every CPU's local timer ticks and sleeps end."""
         linux = jailhouse.linux
-        before = interrupts(linux, "LOC")
+        row = TIMER[target.architecture]
+        before = interrupts(linux, row)
         linux.succeed("for c in 0 1 2 3; do taskset -c $c sleep 0.3 || exit 1; done")
-        after = interrupts(linux, "LOC")
+        after = interrupts(linux, row)
         assert all(new > old for new, old in zip(after, before, strict=True))
         assert len(after) == target.machine.cpus
 
-    def test_ipis(self, jailhouse: Jailhouse) -> None:
+    def test_ipis(self, jailhouse: Jailhouse, target: Target) -> None:
         linux = jailhouse.linux
-        before = sum(interrupts(linux, "RES")) + sum(interrupts(linux, "CAL"))
+        rows = IPIS[target.architecture]
+        before = sum(count for row in rows for count in interrupts(linux, row))
         linux.succeed("for i in 1 2 3 4 5 6 7 8; do for c in 0 1 2 3; do taskset -c $c true; done; done")
-        assert sum(interrupts(linux, "RES")) + sum(interrupts(linux, "CAL")) > before
+        assert sum(count for row in rows for count in interrupts(linux, row)) > before
 
     def test_cpu_off_and_on(self, jailhouse: Jailhouse) -> None:
-        """INIT and SIPI of the root cell."""
+        """INIT and SIPI, or PSCI, of the root cell."""
         for _ in range(3):
             jailhouse.linux.succeed("echo 0 > /sys/devices/system/cpu/cpu2/online")
             jailhouse.linux.succeed("echo 1 > /sys/devices/system/cpu/cpu2/online", 20)
         assert jailhouse.linux.succeed("taskset -c 2 echo alive") == "alive\n"
 
 
+#: Rows of /proc/interrupts, by their first or last word.
+TIMER = {"x86": "LOC", "arm64": "arch_timer"}
+IPIS = {"x86": ("RES", "CAL"), "arm64": ("IPI0", "IPI1")}
+
+
 def interrupts(linux: Linux, row: str) -> list[int]:
     """One row of /proc/interrupts, a number a CPU."""
     for line in linux.succeed("cat /proc/interrupts").splitlines():
         name, _, rest = line.strip().partition(":")
-        if name == row:
-            return [int(word) for word in rest.split() if word.isdigit()]
+        if row == name or rest.split()[-1:] == [row]:
+            return [int(word) for word in rest.split()[: linux.machine.spec.cpus]]
     raise AssertionError(f"no row {row} in /proc/interrupts")
 
 
@@ -237,10 +268,11 @@ def poke(offset: int, data: bytes) -> Callable[[bytearray], bytes]:
     return change
 
 
-EARLY = {
+#: What is the same for every architecture; the rest follows.
+EARLY_EVERYWHERE = {
     "signature": (poke(0, b"JHXXX"), errno.EINVAL, "Not a system configuration"),
     "revision": (poke(6, b"\x0d\x00"), errno.EINVAL, "Configuration revision mismatch"),
-    "architecture": (poke(5, b"\x02"), errno.EINVAL, "Configuration architecture mismatch"),
+    "architecture": (poke(5, b"\x01"), errno.EINVAL, "Configuration architecture mismatch"),
     "no-cpu": (poke(488, bytes(8)), errno.EINVAL, "CPU"),
     "cpu-too-many": (poke(488, b"\x1f"), errno.EINVAL, "CPU"),
     "cpu-too-few": (poke(488, b"\x07"), errno.EINVAL, "CPU"),
@@ -250,18 +282,22 @@ EARLY = {
         errno.EINVAL,
         "request_mem_region failed for hypervisor memory",
     ),
-    "foreign-iommu": (poke(88, b"\x02\x00\x00\x00\x00\x00\xd9\xfe"), errno.EINVAL, "IOMMU"),
-    "x2apic-mode": (poke(314, b"\x02"), errno.EIO, "APIC"),
     # The ioctl has no length: the tool lets the memory end where the file ends.
     "empty": (lambda config: b"", errno.EFAULT, "(?i)configuration"),
     "truncated": (lambda config: bytes(config[:300]), errno.EFAULT, "(?i)configuration"),
 }
+EARLY_X86 = {
+    "foreign-iommu": (poke(88, b"\x02\x00\x00\x00\x00\x00\xd9\xfe"), errno.EINVAL, "IOMMU"),
+    "x2apic-mode": (poke(314, b"\x02"), errno.EIO, "APIC"),
+}
 
 
 @pytest.mark.bug("A1")
-@pytest.mark.parametrize("case", EARLY)
+@pytest.mark.parametrize(
+    "case", [*EARLY_EVERYWHERE, *[pytest.param(name, marks=x86) for name in EARLY_X86]]
+)
 def test_a1_early_failure_then_good_enable(verbs: Jailhouse, target: Target, case: str) -> None:
-    change, number, message = EARLY[case]
+    change, number, message = (EARLY_EVERYWHERE | EARLY_X86)[case]
     refused_enable(verbs, change(root_config(verbs, target)), number, message)
     verbs.enable(target.root_config)
     verbs.disable()
@@ -271,7 +307,8 @@ def test_a13_page_pool_too_small(verbs: Jailhouse, target: Target) -> None:
     """A13: whatever the size, only success, ENOMEM or EINVAL; monotone; the next enable works."""
     good = root_config(verbs, target)
     outcomes = []
-    for pages in (80, 100, 120, 140, 160, 200, 300, 500, 1536):
+    whole = int.from_bytes(good[28:36], "little") // 4096
+    for pages in (80, 100, 120, 140, 160, 200, 300, 500, whole):
         config = bytearray(good)
         config[28:36] = (pages * 4096).to_bytes(8, "little")
         verbs.linux.put(bytes(config), "/tmp/small.cell")
@@ -301,6 +338,7 @@ def test_a2_cpu_offline(verbs: Jailhouse, target: Target) -> None:
     verbs.disable()
 
 
+@x86
 def test_no_svm(fresh_linux: Callable[..., Linux], target: Target) -> None:
     linux = fresh_linux(cpu="max,-la57,-svm")
     verbs = Jailhouse(linux)
@@ -311,6 +349,7 @@ def test_no_svm(fresh_linux: Callable[..., Linux], target: Target) -> None:
     )  # fmt: skip
 
 
+@x86
 def test_a1_no_nested_paging(fresh_linux: Callable[..., Linux], target: Target) -> None:
     linux = fresh_linux(cpu="max,-la57,-npt")
     verbs = Jailhouse(linux)
@@ -329,7 +368,7 @@ def test_a39_no_reservation_at_boot(fresh_linux: Callable[..., Linux], target: T
     verbs = Jailhouse(linux)
     verbs.load_module()
     refused_enable(
-        verbs, str(CONFIGS / f"{target.root_config}.cell"), errno.EINVAL, "memmap="
+        verbs, str(CONFIGS / f"{target.root_config}.cell"), errno.EINVAL, "mem(map)?="
     )
     told = linux.run(f"jailhouse enable {CONFIGS}/{target.root_config}.cell")
     assert told.status == 1
@@ -362,6 +401,7 @@ def test_a4_reboot_while_enabled(fresh_linux: Callable[..., Linux], target: Targ
     assert " Releasing CPU 0" in verbs.uart.text()
 
 
+@x86
 def test_a37_five_level_paging_is_refused_by_name(
     fresh_linux: Callable[..., Linux], target: Target
 ) -> None:

@@ -17,15 +17,16 @@ TICKS = 5
 
 
 def beside_linux(linux: Linux, target: Target) -> None:
-    """Enable, apic-demo, five ticks, destroy, disable."""
+    """Enable, the timer demo, five ticks, destroy, disable."""
+    timer = target.programs.timer.name
     verbs = Jailhouse(linux)
     verbs.load_module()
     verbs.enable(target.root_config)
     before = verbs.pools()
     mark = verbs.uart.end
-    verbs.create("apic-demo")
-    verbs.load("apic-demo", "apic-demo")
-    verbs.start("apic-demo")
+    verbs.create(timer)
+    verbs.load(timer, timer)
+    verbs.start(timer)
     verbs.uart.expect_lines("^Timer fired", TICKS, 20, mark)
     verbs.destroy_all()
     assert verbs.pools() == before
@@ -33,32 +34,63 @@ def beside_linux(linux: Linux, target: Target) -> None:
     linux.check_health()
 
 
-@pytest.mark.parametrize("parameters", [(), ("pti=on",)], ids=["kaslr", "kaslr-pti"])
+x86 = pytest.mark.architectures("x86", reason="about x86 page tables or KVM on AMD")
+
+
+@pytest.mark.parametrize(
+    "parameters", [(), pytest.param(("pti=on",), marks=x86)], ids=["kaslr", "kaslr-pti"]
+)
 @pytest.mark.parametrize("kernel", ["6.1", "6.12"])
 def test_randomised(
     fresh_linux: Callable[..., Linux], target: Target, kernel: str, parameters: tuple[str, ...]
 ) -> None:
     linux = fresh_linux(
-        artifacts=built_for(kernel), kernel=kernel, parameters=parameters, without=("nokaslr",)
+        artifacts=built_for(kernel, target), kernel=kernel, parameters=parameters, without=("nokaslr",)
     )
     assert linux.release.startswith(kernel)
     assert "nokaslr" not in linux.succeed("cat /proc/cmdline")
-    isolated = "page tables isolation: enabled" in linux.succeed("dmesg")
-    assert isolated == ("pti=on" in parameters)
+    log = linux.succeed("dmesg")
+    if target.architecture == "x86":
+        assert ("page tables isolation: enabled" in log) == ("pti=on" in parameters)
+    else:
+        assert "KASLR enabled" in log
     beside_linux(linux, target)
 
 
+@x86
 def test_6_1(fresh_linux: Callable[..., Linux], target: Target) -> None:
     """Without randomisation; a loaded kvm_amd does no harm as long as no machine runs."""
-    linux = fresh_linux(artifacts=built_for("6.1"), kernel="6.1")
+    linux = fresh_linux(artifacts=built_for("6.1", target), kernel="6.1")
     assert linux.release.startswith("6.1.")
     linux.succeed("modprobe kvm_amd")
     beside_linux(linux, target)
 
 
+@pytest.mark.architectures("arm64", reason="KVM on ARM is built into the kernel")
+@pytest.mark.parametrize("kernel", ["6.1", "6.12"])
+def test_active_kvm_is_refused_by_name(
+    fresh_linux: Callable[..., Linux], target: Target, kernel: str
+) -> None:
+    """EL2 is KVM's, not the stub's: entering it would be a crash (decision 4)."""
+    linux = fresh_linux(
+        artifacts=built_for(kernel, target), kernel=kernel, without=("kvm-arm.mode",)
+    )
+    verbs = Jailhouse(linux)
+    verbs.load_module()
+    with pytest.raises(JailhouseError) as refused:
+        verbs.enable(target.root_config)
+    assert refused.value.errno == errno.EBUSY
+    log = linux.succeed("dmesg | tail -n 20")
+    assert re.search(r"jailhouse: .*KVM", log), log
+    assert "kvm-arm.mode=none" in log
+    assert not verbs.enabled
+    linux.check_health()
+
+
+@x86
 def test_6_12_and_kvm(fresh_linux: Callable[..., Linux], target: Target) -> None:
     """6.12's KVM takes virtualisation at load: refused by name until it is unloaded."""
-    linux = fresh_linux(artifacts=built_for("6.12"), kernel="6.12")
+    linux = fresh_linux(artifacts=built_for("6.12", target), kernel="6.12")
     verbs = Jailhouse(linux)
     verbs.load_module()
     linux.succeed("modprobe kvm_amd")

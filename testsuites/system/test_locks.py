@@ -2,97 +2,156 @@
 """Locked cells, consent to shut down, and who may manage what meanwhile."""
 
 import errno
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
 from harness.plugin import Cells
+from harness.programs import Program
+from harness.targets import Target
 from harness.verbs import Jailhouse, JailhouseError
+from testsuites.checks import COMMAND_LINE, cpu_list, online
 
-REJECTS = r"^Rejecting first shutdown request - try again!$"
+
+@dataclass(frozen=True)
+class Locker:
+    """A cell and a program in it that locks it and refuses the first request."""
+
+    cell: str
+    cpu: int
+    images: tuple[str | tuple[str, int], ...]
+    ready: str
+    rejects: str
+    stopped: str
+
+
+LOCKERS = {
+    "x86": Locker(
+        "apic-demo",
+        3,
+        ("apic-demo",),
+        ready=r"^Timer fired",
+        rejects=r"^Rejecting first shutdown request - try again!$",
+        stopped=r"^Stopped APIC demo$",
+    ),
+    # gic-demo knows no messages.
+    "arm64": Locker(
+        "test-other",
+        1,
+        ("protocol", ("string:lock deny=1", COMMAND_LINE)),
+        ready=r"^(READY|TICK \d+)$",
+        rejects=r"^MESSAGE 1 REPLY 2$",
+        stopped=r"^DONE protocol ok$",
+    ),
+}
 
 
 @pytest.fixture
-def locked(jailhouse: Jailhouse, cells: Cells) -> int:
-    """apic-demo, ticking and locked."""
-    mark = jailhouse.uart.end
-    number = cells.run("apic-demo")
-    jailhouse.uart.expect(r"^Timer fired", 10, mark)
-    assert jailhouse.state(number) == "running/locked"
-    return number
+def locker(target: Target) -> Locker:
+    return LOCKERS[target.architecture]
+
+
+Lock = Callable[[], int]
+
+
+@pytest.fixture
+def lock(jailhouse: Jailhouse, cells: Cells, locker: Locker) -> Lock:
+    """Starts a cell that is locked; returns its number."""
+
+    def start() -> int:
+        mark = jailhouse.uart.end
+        number = cells.run(locker.cell, *locker.images)
+        jailhouse.uart.expect(locker.ready, 10, mark)
+        assert jailhouse.state(number) == "running/locked"
+        return number
+
+    return start
+
+
+@pytest.fixture
+def locked(lock: Lock) -> int:
+    return lock()
 
 
 def refused(number: int = errno.EPERM) -> "pytest.RaisesContext[JailhouseError]":
     return pytest.raises(JailhouseError, check=lambda error: error.errno == number)
 
 
-def test_create_of_another_is_refused(jailhouse: Jailhouse, locked: int) -> None:
+def test_create_of_another_is_refused(
+    jailhouse: Jailhouse, locked: int, locker: Locker, small: Program
+) -> None:
     before = jailhouse.pools()
     with refused():
-        jailhouse.create("tiny-demo")
+        jailhouse.create(small.name)
     assert jailhouse.pools() == before
-    assert jailhouse.cell(0).cpus == "0-2", "the CPU is back"
+    assert jailhouse.cell(0).cpus == cpu_list({0, 1, 2, 3} - {locker.cpu}), "the CPU is back"
     assert [cell.id for cell in jailhouse.cells()] == [0, locked]
 
 
-def test_destroy_of_another_is_refused(jailhouse: Jailhouse, cells: Cells) -> None:
-    other = cells.create("tiny-demo")
-    number = cells.run("apic-demo")
-    jailhouse.uart.expect(r"^Timer fired", 10)
-    assert jailhouse.state(number) == "running/locked"
+def test_destroy_of_another_is_refused(
+    jailhouse: Jailhouse, cells: Cells, lock: Lock, small: Program
+) -> None:
+    other = cells.create(small.name)
+    number = lock()
     with refused():
         jailhouse.destroy(other)
     assert {cell.id for cell in jailhouse.cells()} == {0, other, number}
 
 
-def test_reload_and_restart_of_an_existing_cell(jailhouse: Jailhouse, cells: Cells) -> None:
-    other = cells.run("tiny-demo")
-    number = cells.run("apic-demo")
-    jailhouse.uart.expect(r"^Timer fired", 10)
-    assert jailhouse.state(number) == "running/locked"
+def test_reload_and_restart_of_an_existing_cell(
+    jailhouse: Jailhouse, cells: Cells, lock: Lock, small: Program
+) -> None:
+    other = cells.run(small.name)
+    lock()
     mark = jailhouse.uart.end
-    jailhouse.load(other, "tiny-demo")
+    jailhouse.load(other, small.name)
     jailhouse.start(other)
-    jailhouse.uart.expect(r"Hello from this tiny cell!", 10, mark)
+    jailhouse.uart.expect(small.says.strip("^$"), 10, mark)
     jailhouse.shutdown(other)
     assert jailhouse.state(other) == "shut down"
 
 
-def test_first_shutdown_refused_second_accepted(jailhouse: Jailhouse, locked: int) -> None:
+def test_first_shutdown_refused_second_accepted(
+    jailhouse: Jailhouse, locked: int, locker: Locker
+) -> None:
     mark = jailhouse.uart.end
     with refused():
         jailhouse.shutdown(locked)
-    jailhouse.uart.expect(REJECTS, 5, mark)
+    jailhouse.uart.expect(locker.rejects, 5, mark)
     assert jailhouse.state(locked) == "running/locked"
-    jailhouse.uart.expect(r"^Timer fired", 10, jailhouse.uart.end)
+    jailhouse.uart.expect(locker.ready, 10, jailhouse.uart.end)
     jailhouse.shutdown(locked)
-    jailhouse.uart.expect(r"^Stopped APIC demo$", 5, mark)
+    jailhouse.uart.expect(locker.stopped, 5, mark)
     assert jailhouse.state(locked) == "shut down"
 
 
-def test_first_destroy_refused_second_accepted(jailhouse: Jailhouse, locked: int) -> None:
+def test_first_destroy_refused_second_accepted(
+    jailhouse: Jailhouse, locked: int, locker: Locker
+) -> None:
     mark = jailhouse.uart.end
     with refused():
         jailhouse.destroy(locked)
-    jailhouse.uart.expect(REJECTS, 5, mark)
+    jailhouse.uart.expect(locker.rejects, 5, mark)
     jailhouse.destroy(locked)
-    jailhouse.uart.expect(r"^Closing cell \"apic-demo\"$", 5, mark)
+    jailhouse.uart.expect(rf'^Closing cell "{locker.cell}"$', 5, mark)
     assert jailhouse.cell(0).cpus == "0-3"
     assert jailhouse.linux.succeed("cat /sys/devices/system/cpu/online").strip() == "0-3"
 
 
-def test_restart_needs_consent_too(jailhouse: Jailhouse, locked: int) -> None:
+def test_restart_needs_consent_too(jailhouse: Jailhouse, locked: int, locker: Locker) -> None:
     with refused():
         jailhouse.start(locked)
     mark = jailhouse.uart.end
     jailhouse.start(locked)
-    jailhouse.uart.expect(r"^Started cell \"apic-demo\"$", 5, mark)
-    jailhouse.uart.expect(r"^Timer fired", 10, mark)
+    jailhouse.uart.expect(rf'^Started cell "{locker.cell}"$', 5, mark)
+    jailhouse.uart.expect(locker.ready, 10, mark)
 
 
-def test_reload_needs_consent_too(jailhouse: Jailhouse, locked: int) -> None:
+def test_reload_needs_consent_too(jailhouse: Jailhouse, locked: int, locker: Locker) -> None:
     with refused():
-        jailhouse.load(locked, "apic-demo")
-    jailhouse.load(locked, "apic-demo")
+        jailhouse.load(locked, *locker.images)
+    jailhouse.load(locked, *locker.images)
     assert jailhouse.state(locked) == "shut down"
 
 
@@ -105,14 +164,14 @@ def test_disable_waits_for_consent(jailhouse: Jailhouse, locked: int) -> None:
     assert not jailhouse.enabled
 
 
-def test_disable_destroys_every_other_cell(jailhouse: Jailhouse, cells: Cells) -> None:
-    """CPUs, memory and devices are Linux's again; so is what tiny-demo left running."""
-    cells.run("tiny-demo")
-    number = cells.run("apic-demo")
-    jailhouse.uart.expect(r"^Timer fired", 10)
-    assert jailhouse.state(number) == "running/locked"
+def test_disable_destroys_every_other_cell(
+    jailhouse: Jailhouse, cells: Cells, lock: Lock, locker: Locker, small: Program
+) -> None:
+    """CPUs, memory and devices are Linux's again; so is what the small demo left running."""
+    cells.run(small.name)
+    lock()
     linux = jailhouse.linux
-    assert linux.succeed("cat /sys/devices/system/cpu/online").strip() == "0-1"
+    assert online(linux) == cpu_list({0, 1, 2, 3} - {locker.cpu, small.cpu})
     with refused():
         jailhouse.disable()
     jailhouse.disable()
@@ -121,15 +180,18 @@ def test_disable_destroys_every_other_cell(jailhouse: Jailhouse, cells: Cells) -
         assert linux.succeed(f"taskset -c {cpu} echo {cpu}").strip() == str(cpu)
 
 
-def test_state_after_shutdown_and_start_without_load(jailhouse: Jailhouse, cells: Cells) -> None:
+def test_state_after_shutdown_and_start_without_load(
+    jailhouse: Jailhouse, cells: Cells, small: Program
+) -> None:
     """abi.md 3.4: start re-runs whatever is in memory."""
-    number = cells.run("tiny-demo")
-    jailhouse.uart.expect(r"Hello from this tiny cell!", 10)
+    says = small.says.strip("^$")
+    number = cells.run(small.name)
+    jailhouse.uart.expect(says, 10)
     jailhouse.shutdown(number)
     assert jailhouse.state(number) == "shut down"
     mark = jailhouse.uart.end
     jailhouse.start(number)
-    jailhouse.uart.expect(r"Hello from this tiny cell!", 10, mark)
+    jailhouse.uart.expect(says, 10, mark)
     assert jailhouse.state(number) == "running"
 
 

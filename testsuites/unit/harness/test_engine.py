@@ -59,7 +59,7 @@ qemu-system-aarch64
 -name qemu-arm64-gicv3
 -nodefaults -no-user-config -display none -no-reboot
 -d cpu_reset
--machine virt,virtualization=on,its=off,dtb-randomness=off,gic-version=3
+-machine virt,virtualization=on,its=off,gic-version=3
 -accel tcg,thread=multi
 -cpu cortex-a57
 -smp 4
@@ -121,6 +121,13 @@ def test_counted_time() -> None:
     text = " ".join(argv)
     assert "-accel tcg,thread=single -icount shift=4,sleep=off" in text
     assert "-rtc base=2024-01-01,clock=vm -seed 1" in text
+    assert "-machine q35 -accel" in text
+
+
+def test_counted_time_on_arm64_has_no_seeds_in_its_device_tree() -> None:
+    argv = render(QEMU_ARM64_GICV3, replace(ENGINE, clock=Clock.ICOUNT), BOOT, WIRING)
+    machine = argv[argv.index("-machine") + 1]
+    assert machine == "virt,virtualization=on,its=off,gic-version=3,dtb-randomness=off"
 
 
 @pytest.mark.parametrize(
