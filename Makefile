@@ -3,6 +3,7 @@
 # make              hypervisor, driver, inmates and configurations, into $(O)
 # make setup        Python environment, kernels and emulator; no network after it
 # make demo|test|soak|bench
+# make report       the newest run as one HTML file
 # make install      and modules_install, firmware_install, tool_inmates_install
 
 SHELL := /bin/bash
@@ -111,10 +112,11 @@ setup-demo: $(VENV_STAMP)
 setup: $(VENV_STAMP) $(VENV_TEST_STAMP)
 	@$(PYTHON) -m harness.prepare --kernel 6.1 --kernel 6.12
 	@$(PYTHON) -m harness.quality.sparse >/dev/null
+	@$(PYTHON) -m harness.report --install
 
 # --- running -----------------------------------------------------------------
 
-.PHONY: demo test soak bench
+.PHONY: demo test report soak bench
 
 N ?= 10
 # Machines at once.  More than cores, and guests see stalls that are the host's.
@@ -126,6 +128,12 @@ demo: setup-demo
 
 test: setup check
 	$(PYTHON) -m pytest testsuites/ -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+# The run that is reported on: the newest, or RUN=results/...
+RUN ?= results/latest
+
+report: $(VENV_TEST_STAMP)
+	@$(PYTHON) -m harness.report $(RUN)
 
 soak: setup
 	@$(PYTHON) -m harness soak -N $(N)

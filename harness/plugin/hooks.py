@@ -14,6 +14,7 @@ from harness import deadlines, expected, results
 from harness.errors import EXIT_CODES
 from harness.plugin.judge import Judge
 from harness.plugin.run import RUN, Run
+from harness.report import collect
 from harness.session import NOTES
 from harness.targets import TARGETS, runnable
 
@@ -48,8 +49,10 @@ def pytest_configure(config: pytest.Config) -> None:
         prebuilt=config.option.artifacts and config.option.artifacts.resolve(),
         targets=[TARGETS[name] for name in named] if named else runnable(),
     )
+    run = config.stash[RUN]
+    collect.register(config, directory, run.kernel, [target.name for target in run.targets])
     if worker_input is None:
-        config.pluginmanager.register(Judge(config.stash[RUN]), "jailhouse-judge")
+        config.pluginmanager.register(Judge(run), "jailhouse-judge")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A browser for tests that look at reports, and a place for what they saw."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from harness.plugin import TestFolder
+from harness.report import browser
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One headless Chromium for all tests of this process."""
+    with browser.launched() as launched:
+        yield launched
+
+
+@pytest.fixture
+def opened(chromium: Browser, folder: TestFolder) -> Iterator[Callable[..., Page]]:
+    """Opens a file as a user opens an artefact; nothing may be asked of the network.
+
+    `opened(path, width=1200, scheme="light")`; what the page shows at the end is
+    kept in the test's results folder.
+    """
+    folder.path.mkdir(parents=True, exist_ok=True)
+    pages: list[Page] = []
+    asked: list[str] = []
+    errors: list[str] = []
+
+    def note(url: str) -> None:
+        if not url.startswith(("file:", "data:", "blob:")):
+            asked.append(url)
+
+    def do(path: Path, width: int = 1200, height: int = 900, scheme: str = "light") -> Page:
+        context = chromium.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("request", lambda request: note(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(path.resolve().as_uri())
+        pages.append(page)
+        return page
+
+    yield do
+    for number, page in enumerate(pages, 1):
+        page.screenshot(path=folder.path / f"screen-{number}.png", full_page=True)
+        page.context.close()
+    assert asked == [], "the page asked the network"
+    assert errors == [], "errors in the page's script"

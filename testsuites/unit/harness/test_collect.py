@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run leaves for Allure, also when a worker dies. No machine, no browser."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from allure_commons import model2
+
+from harness.report import allure, collect, crashed
+from harness.results import REPOSITORY, folder_name
+
+TESTS = """
+import os, pytest, signal, time
+from harness.errors import HarnessFailure, NetworkLost, Unsupported
+
+@pytest.mark.bug("A12")
+@pytest.mark.parametrize("number", range(4))
+def test_good(number): pass
+def test_product(): raise NetworkLost("the network is gone")
+def test_harness(): raise HarnessFailure("the image is broken")
+def test_assert(): assert 1 == 2
+def test_skip(): pytest.skip("not today")
+def test_xfail(): pytest.xfail("known")
+def test_killed(): os.kill(os.getpid(), signal.SIGKILL)
+@pytest.fixture
+def bad(): raise KeyError("x")
+def test_fixture(bad): pass
+@pytest.mark.parametrize("number", range(4))
+def test_more(number): time.sleep(0.01)
+"""
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """What a run in which a worker is killed printed, and its results."""
+    folder = tmp_path_factory.mktemp("inner")
+    (folder / "test_x.py").write_text(TESTS)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    environment = {
+        **os.environ,
+        "JAILHOUSE_RESULTS": str(folder / "results"),
+        "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'tools'}",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "harness.plugin", "-p", "no:cacheprovider",
+         "-n", "2", "test_x.py"],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    return done.stdout, folder / "results" / "latest"
+
+
+def collected(run: Path) -> dict[str, dict[str, Any]]:
+    """Results by test id; every test has one."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in (run / "allure").glob("*-result.json"):
+        result = json.loads(path.read_text())
+        name = labels(result)["nodeid"]
+        assert name not in found, f"two results of {name}"
+        found[name] = result
+    return found
+
+
+def labels(result: dict[str, Any]) -> dict[str, str]:
+    return {label["name"]: label["value"] for label in result["labels"]}
+
+
+def test_terminal_junit_and_allure_count_the_same(ended: tuple[str, Path]) -> None:
+    output, run = ended
+    summary = output.strip().splitlines()[-1]
+    terminal = {word: int(number) for number, word in re.findall(r"(\d+) ([a-z]+)", summary)}
+    results = collected(run)
+    statuses = Counter(result["status"] for result in results.values())
+    suite = ElementTree.parse(run / "junit.xml").getroot().find("testsuite")
+    assert suite is not None
+    junit = {key: int(suite.attrib[key]) for key in ("tests", "failures", "errors", "skipped")}
+
+    assert terminal == {"passed": 8, "failed": 4, "skipped": 1, "xfailed": 1, "error": 1}, output
+    assert junit == {"tests": 15, "failures": 3, "errors": 2, "skipped": 2}
+    assert statuses == {"passed": 8, "failed": 2, "broken": 3, "skipped": 2}
+    assert len(results) == junit["tests"] == sum(terminal.values())
+
+
+def test_the_killed_worker_s_test_is_broken_and_says_so(ended: tuple[str, Path]) -> None:
+    result = collected(ended[1])["test_x.py::test_killed"]
+    assert result["status"] == "broken"
+    assert labels(result)["verdict"] == "harness"
+    assert re.search(r"worker 'gw\d+' crashed while running", result["statusDetails"]["message"])
+
+
+@pytest.mark.parametrize(
+    ("test", "status", "verdict"),
+    [
+        ("test_good[0]", "passed", None),
+        ("test_product", "failed", "product"),
+        ("test_assert", "failed", "product"),
+        ("test_harness", "broken", "harness"),
+        ("test_fixture", "broken", "harness"),
+        ("test_skip", "skipped", "skipped"),
+    ],
+)
+def test_verdicts(ended: tuple[str, Path], test: str, status: str, verdict: str | None) -> None:
+    result = collected(ended[1])[f"test_x.py::{test}"]
+    assert (result["status"], labels(result).get("verdict")) == (status, verdict)
+
+
+def test_bugs_are_linked_with_their_symptom(ended: tuple[str, Path]) -> None:
+    (link,) = collected(ended[1])["test_x.py::test_good[0]"]["links"]
+    assert link["url"].endswith("docs/bugs.md#A12")
+    assert link["name"].startswith("A12: pages leak at create")
+
+
+def test_versions_are_written(ended: tuple[str, Path]) -> None:
+    text = (ended[1] / "allure" / "environment.properties").read_text()
+    facts = dict(line.split(" = ", 1) for line in text.splitlines())
+    assert facts["kernel"] == "6.1"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", facts["gcc"])
+    assert facts["commit"]
+
+
+def test_a_result_that_the_dead_worker_wrote_is_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "allure"
+    folder.mkdir()
+    name = "testsuites/system/test_x.py::test_y[amd-tcg]"
+    left = {"name": "test_y", "status": "passed", "labels": [{"name": "nodeid", "value": name}]}
+    (folder / "1-result.json").write_text(json.dumps(left))
+    (folder / "2-result.json").write_text(json.dumps(left | {"labels": []}))
+    evidence = tmp_path / folder_name(name)
+    evidence.mkdir()
+    (evidence / "root-console.log").write_text("last words\n")
+    report = pytest.TestReport(
+        name, (name, None, name), {}, "failed", "worker 'gw0' crashed", "???"  # type: ignore[arg-type]
+    )
+    crashed.write(folder, tmp_path, report, collect.attach_folder)
+    (path,) = crashed.results_of(folder, name)
+    result = json.loads(path.read_text())
+    assert result["status"] == "broken"
+    assert result["titlePath"] == ["testsuites", "system", "test_x.py"]
+    (attachment,) = result["attachments"]
+    assert attachment["name"] == "console: root cell"
+    assert (folder / attachment["source"]).read_text() == "last words\n"
+    assert (folder / "2-result.json").exists()
+
+
+def test_folder_becomes_steps_attachments_and_a_rendered_machine(tmp_path: Path) -> None:
+    machine = tmp_path / "machines" / "gw0-amd-tcg-1"
+    machine.mkdir(parents=True)
+    (machine / "machine.sh").write_text("qemu -smp 4 -append 'quiet lpj=1' -offset -1\n")
+    folder = tmp_path / "test"
+    folder.mkdir()
+    (folder / "machine.txt").write_text(f"{machine}\n{machine}\n")
+    (folder / "inmate-console.log").write_text("")
+    (folder / "hypervisor-console.log").write_text("Initializing\n")
+    (folder / "hang.json").write_text("{}")
+    transcript = folder / "transcript.log"
+    transcript.write_text("    1.000 enable\n    3.500 run 'ls' -> 0 in 0.500 s\n")
+    os.utime(transcript, (1000, 1000))
+    (folder / "screen.png").write_bytes(b"\x89PNG\r\n")
+    attached: list[tuple[str | bytes, str, str, str]] = []
+    result = model2.TestResult(start=0, stop=1)
+    collect.attach_folder(
+        folder, result, lambda *args: attached.append(args)  # type: ignore[arg-type]
+    )
+    assert [(step.name, step.start, step.stop) for step in result.steps] == [
+        ("enable", 997_500, 997_500),
+        ("run 'ls' -> 0 in 0.500 s", 999_500, 1_000_000),
+    ]
+    assert [(name, kind) for _, name, kind, _ in attached] == [
+        ("transcript of steps and commands", "text/plain"),
+        ("console: hypervisor", "text/plain"),
+        ("hang.json", "application/json"),
+        ("screen.png", "image/png"),
+        ("machine", "text/plain"),
+    ]
+    assert attached[-2][0] == b"\x89PNG\r\n"
+    assert attached[-1][0] == (
+        f"# {machine}\n qemu \\\n  -smp 4 \\\n  -append 'quiet lpj=1' \\\n  -offset -1\n"
+    )
+
+
+def test_a_long_stream_keeps_its_ends_and_says_what_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_text("".join(f"line {number}\n" for number in range(1000)))
+    text = collect.excerpt(path, 400)
+    assert text.startswith("line 0\n")
+    assert text.endswith("line 999\n")
+    left_out = path.stat().st_size - 400
+    assert f"[... {left_out} bytes left out; all of it: {path}]" in text
+    assert collect.excerpt(path, 100_000) == path.read_text()
+
+
+def test_pages_lose_what_counts_their_readers() -> None:
+    counting = (
+        '<body>\n<script async src="https://example.org/gtag/js?id=G-1"></script>\n'
+        "    <script>\n window.dataLayer; function gtag(){}\n</script>\n<p>report</p></body>"
+    )
+    quiet = allure.without_analytics(counting)
+    assert "gtag" not in quiet
+    assert "<p>report</p>" in quiet
+    with pytest.raises(allure.ReportError, match="from the network"):
+        allure.without_analytics('<link rel="stylesheet" href="https://example.org/a.css">')
+
+
+def test_a_run_without_results_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(allure.ReportError, match=str(tmp_path)):
+        allure.generate(tmp_path)
