@@ -119,8 +119,8 @@ setup: $(VENV_STAMP) $(VENV_TEST_STAMP)
 .PHONY: demo test report soak bench
 
 N ?= 10
-# Machines at once.  More than cores, and guests see stalls that are the host's.
-JOBS ?= $(shell nproc)
+# Machines at once: as many as cores and memory carry (harness/plugin/workers.py).
+JOBS ?= auto
 PYTEST_ARGS ?=
 
 demo: setup-demo

@@ -12,6 +12,7 @@ import pytest
 
 from harness import deadlines, expected, results
 from harness.errors import EXIT_CODES
+from harness.plugin import workers
 from harness.plugin.judge import Judge
 from harness.plugin.run import RUN, Run
 from harness.report import collect
@@ -38,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         directory = Path(worker_input["jailhouse_run"])
         worker = worker_input["workerid"]
+        workers.die_with(worker_input["jailhouse_controller"])
     named = config.option.targets
     config.stash[RUN] = Run(
         config=config,
@@ -53,12 +55,6 @@ def pytest_configure(config: pytest.Config) -> None:
     collect.register(config, directory, run.kernel, [target.name for target in run.targets])
     if worker_input is None:
         config.pluginmanager.register(Judge(run), "jailhouse-judge")
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """xdist: tell a worker where the run's results are."""
-    node.workerinput["jailhouse_run"] = str(node.config.stash[RUN].directory)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -80,8 +76,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             reasons = "; ".join(target.judgement().reasons)
             pytest.exit(f"{target.name} can not run here: {reasons}", EXIT_CODES["expectation"])
     if getattr(session.config.option, "numprocesses", None) and not _only_host_tests(session):
-        for arch in run.architectures:
-            run.artifacts(run.kernel, arch)
+        workers.prepare(run)
 
 
 def _only_host_tests(session: pytest.Session) -> bool:
