@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A running machine: its process, its monitor and its streams.
+"""A running machine: its process, its state and its streams, whatever emulates it.
 
 Everything private to a run (sockets, initrd, disk) is in one directory of the
 host's temporary space, because Unix socket paths are short; it is gone when the
 machine is. What people want to read later (streams, command line, emulator's
 output) goes to the results directory.
+
+`Emulator` is what all have in common; `engines.qemu_machine` and
+`engines.bochs.machine` say how theirs is started, asked and stopped.
 """
 
 from __future__ import annotations
@@ -19,19 +22,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from harness import errata, supervise
-from harness.checkpoints import DISK, STATE, CheckpointDamaged, Saved
-from harness.deadlines import Deadline, scaled
-from harness.engines import Boot, Engine, Wiring
-from harness.engines.qemu import render
-from harness.errors import EmulatorDied, EmulatorErratum, HarnessFailure
+from harness.checkpoints import Saved
+from harness.engines import Engine
+from harness.errors import EmulatorDied, EmulatorErratum, HarnessFailure, Unsupported
 from harness.machine import MachineSpec, Role
-from harness.qmp import Monitor
 from harness.streams import Drain, Stream
 
 
@@ -46,7 +47,7 @@ class BootImage:
     disk: Path
 
 
-class Emulator:
+class Emulator(ABC):
     """One machine. `start()` to `stop()`, or a context manager."""
 
     def __init__(
@@ -67,107 +68,59 @@ class Emulator:
         self._pid = 0
         self._directory: Path | None = None
         self._drain: Drain | None = None
-        self._monitor: Monitor | None = None
 
     # --- life
 
     def start(self, saved: Saved | None = None) -> None:
-        """Start the emulator; returns when its monitor answers and the guest runs.
+        """Start the emulator; returns when it answers and the guest runs.
 
         With `saved` the guest goes on from there instead of booting;
-        CheckpointDamaged if that can not be.
+        CheckpointDamaged if that can not be, Unsupported if the emulator can not at all.
         """
         self.results.mkdir(parents=True, exist_ok=True)
         self._directory = Path(tempfile.mkdtemp(prefix="jailhouse-"))
+        for stream in self.streams.values():
+            stream.starved = self.run_delay
+            stream.record(self.results / f"{stream.name}.log")
         try:
             self._start(self._directory, saved)
+        except EmulatorDied as error:
+            words = self._output()
+            self.stop()
+            raise EmulatorDied(f"{error}\n{words}") from error
         except BaseException:
             self.stop()
             raise
 
+    @abstractmethod
     def _start(self, directory: Path, saved: Saved | None) -> None:
-        wiring = Wiring(directory)
-        boot = Boot(
-            self.image.kernel, directory / "initrd", self.image.command_line, saved is not None
-        )
-        self.image.write_initrd(boot.initrd)
-        # Eight MiB: copied faster than an overlay is made, and private as one.
-        shutil.copyfile(saved.disk if saved else self.image.disk, wiring.disk)
-        for stream in self.streams.values():
-            stream.starved = self.run_delay
-            stream.record(self.results / f"{stream.name}.log")
-            if saved is not None:
-                stream.feed(saved.streams().get(stream.name, b""))
-        self._drain = Drain({wiring.serial(name): s for name, s in self.streams.items()})
-        self._monitor = Monitor(wiring.qmp)
-        self.argv = render(self.spec, self.engine, boot, wiring)
-        (self.results / "machine.sh").write_text(shlex.join(self.argv) + "\n")
+        """Make what the emulator needs, `_spawn()` it, and drain its streams."""
+
+    def _spawn(
+        self,
+        directory: Path,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        stdin: Path | None = None,
+    ) -> None:
+        """Start the emulator under its supervisor; `stdin` is a FIFO, kept open."""
+        self.argv = list(argv)
+        (self.results / "machine.sh").write_text(shlex.join(argv) + "\n")
         self.started = time.monotonic()
-        self._spawn(directory)
-        if saved is not None:
-            # While the emulator starts: nothing of it is read before.
-            saved.verify()
-        try:
-            self._monitor.accept(scaled(20))
-            # Its monitor answers after its character devices were opened.
-            self._drain.opened()
-        except EmulatorDied as error:
-            raise EmulatorDied(f"{error}\n{self._output()}") from error
-        if saved is not None:
-            self._restore(saved)
-
-    # --- checkpoints
-
-    def _restore(self, saved: Saved) -> None:
-        try:
-            self.monitor.execute("migrate-incoming", {"uri": f"file:{saved.state}"})
-            self._migrated(scaled(30))
-            self.monitor.execute("cont")
-        except EmulatorDied as error:
-            raise CheckpointDamaged(
-                f"{saved.path}: the emulator does not take it: {error}\n{self._output()}"
-            ) from error
-
-    def save(self, directory: Path) -> None:
-        """Write the machine's state, disk and streams to an empty directory; it then goes on."""
-        assert self._directory is not None
-        self.pause()
-        try:
-            # Bytes per second; the default would take most of the time.
-            self.monitor.execute("migrate-set-parameters", {"max-bandwidth": 1 << 40})
-            self.monitor.execute("migrate", {"uri": f"file:{directory / STATE}"})
-            self._migrated(scaled(60))
-            shutil.copyfile(Wiring(self._directory).disk, directory / DISK)
-        finally:
-            self.resume()
-        for stream in self.streams.values():
-            if stream.name != Role.COMMAND_CHANNEL:
-                (directory / f"{stream.name}.log").write_bytes(stream.since(0))
-
-    def _migrated(self, timeout: float) -> None:
-        """Wait until a migration (in or out) is complete; EmulatorDied otherwise."""
-        deadline = Deadline.after(timeout)
-        while True:
-            answer = self.monitor.execute("query-migrate")
-            if answer.get("status") == "completed":
-                return
-            if answer.get("status") == "failed" or deadline.expired:
-                raise EmulatorDied(
-                    f"migration {answer.get('status')} after {deadline.elapsed():.1f} s: "
-                    f"{answer.get('error-desc', '')}"
-                )
-            time.sleep(0.01)
-
-    def _spawn(self, directory: Path) -> None:
+        options = [] if stdin is None else ["--stdin", str(stdin)]
         with (self.results / "emulator.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", supervise.__file__, str(directory), "--", *self.argv],
+                [
+                    sys.executable, "-I", "-S", supervise.__file__, *options, str(directory),
+                    "--", *argv,
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, **self.engine.env},
+                env={**os.environ, **env},
+                cwd=directory,
                 start_new_session=True,
-            )
+            )  # fmt: skip
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -184,9 +137,7 @@ class Emulator:
         process = self._process
         if process is not None:
             if process.poll() is None:
-                with contextlib.suppress(EmulatorDied):
-                    if self._monitor is not None:
-                        self._monitor.execute("quit", timeout=5)
+                self._ask_to_end()
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
@@ -199,12 +150,18 @@ class Emulator:
         if self._drain is not None:
             self._drain.close()
             self._drain = None
-        if self._monitor is not None:
-            self._monitor.close()
-            self._monitor = None
+        self._give_back()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
+
+    @abstractmethod
+    def _ask_to_end(self) -> None:
+        """Ask the running emulator to end soon; never raises."""
+
+    @abstractmethod
+    def _give_back(self) -> None:
+        """The emulator is gone: give back what belongs to it. May be called twice."""
 
     def kill(self) -> None:
         """SIGKILL to the emulator, by its process id."""
@@ -255,23 +212,15 @@ class Emulator:
         code = self._process.poll() if self._process is not None else None
         how = f"was killed by signal {code - 128}" if code and code > 128 else f"ended with {code}"
         words = self._output()
-        erratum = errata.known(self.engine.version, words)
+        erratum = errata.known(self.engine.emulator, self.engine.version, words)
         if erratum is not None:
             raise EmulatorErratum(f"{erratum.name}: {erratum.note}\n{words}")
         raise EmulatorDied(f"the emulator {how}\n{words}")
 
     @property
-    def monitor(self) -> Monitor:
-        """The monitor; EmulatorDied when the emulator is gone."""
-        if self._monitor is None:
-            raise EmulatorDied("the machine is not running")
-        self.check_alive()
-        return self._monitor
-
-    @property
+    @abstractmethod
     def run_state(self) -> str:
-        """QEMU's word: running, paused, shutdown, ..."""
-        return str(self.monitor.execute("query-status")["status"])
+        """ "running", "paused", or the emulator's own word for another state."""
 
     def stream(self, role: Role) -> Stream:
         """The stream of the first serial port with that role."""
@@ -304,47 +253,46 @@ class Emulator:
 
     # --- control
 
+    @abstractmethod
     def pause(self) -> None:
-        self.monitor.execute("stop")
+        """Stop all CPUs."""
 
+    @abstractmethod
     def resume(self) -> None:
-        self.monitor.execute("cont")
+        """Let all CPUs run on."""
+
+    @abstractmethod
+    def registers(self) -> str:
+        """Registers of all CPUs, in the words of QEMU's "info registers -a"."""
+
+    @abstractmethod
+    def read_memory(self, address: int, size: int) -> bytes:
+        """Guest-physical memory."""
+
+    # What not every emulator can do; tests ask by `needs(...)`.
 
     def reset(self) -> None:
-        self.monitor.execute("system_reset")
+        """Press the reset button."""
+        raise self._cannot("reset a machine from outside")
 
     def nmi(self) -> None:
         """Inject an NMI into every CPU."""
-        self.monitor.execute("inject-nmi")
+        raise self._cannot("inject an NMI")
 
-    def registers(self) -> str:
-        """Registers of all CPUs as QEMU prints them."""
-        return self.monitor.human("info registers -a")
-
-    def read_memory(self, address: int, size: int) -> bytes:
-        """Guest-physical memory."""
-        directory = self._directory
-        assert directory is not None
-        path = directory / "memory.bin"
-        self.monitor.execute(
-            "pmemsave", {"val": address, "size": size, "filename": str(path)}, timeout=60
-        )
-        try:
-            return path.read_bytes()
-        finally:
-            path.unlink(missing_ok=True)
+    def save(self, directory: Path) -> None:
+        """Write the machine's state, disk and streams to an empty directory; it then goes on."""
+        raise self._cannot("save a machine")
 
     def set_link(self, up: bool) -> None:
         """Plug the network cable of the first card in or out."""
-        self.monitor.execute("set_link", {"name": "net0", "up": up})
+        raise self._cannot("unplug a network cable")
 
     def ssh_port(self) -> int:
         """The host's port on 127.0.0.1 that leads to the guest's SSH server."""
-        text = self.monitor.human("info usernet")
-        found = re.search(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+22\b", text)
-        if found is None:
-            raise HarnessFailure(f"no forwarded port in:\n{text}")
-        return int(found[1])
+        raise self._cannot("reach a network in its guest")
+
+    def _cannot(self, what: str) -> Unsupported:
+        return Unsupported(f"{self.engine.title} can not {what}")
 
     def run_delay(self) -> float:
         """Seconds that the emulator's threads wanted a host CPU and had none.
@@ -356,4 +304,3 @@ class Emulator:
             with contextlib.suppress(OSError, IndexError, ValueError):
                 worst = max(worst, int(path.read_text().split()[1]))
         return worst / 1e9
-

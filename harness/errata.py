@@ -17,6 +17,7 @@ class Erratum:
     """One known defect: which emulator, which versions, what its last words are."""
 
     name: str
+    emulator: str
     #: Versions it applies to: from `since`, before `until`. Whether newer ones have it was
     #: not tried: there it is a failure until somebody looks.
     since: tuple[int, int, int]
@@ -31,6 +32,7 @@ class Erratum:
 LEDGER = (
     Erratum(
         name="tcg-iotlb-section",
+        emulator="qemu",
         since=(10, 0, 0),
         until=(11, 0, 0),
         symptom=r"iotlb_to_section: Assertion [`']?section_index < d->map\.sections_nb",
@@ -39,6 +41,7 @@ LEDGER = (
     ),
     Erratum(
         name="tcg-lost-timer",
+        emulator="qemu",
         since=(10, 0, 0),
         until=(11, 0, 0),
         symptom=r"rcu_preempt kthread timer wakeup didn't happen",
@@ -48,9 +51,10 @@ LEDGER = (
 )
 
 
-def known(version: tuple[int, int, int], last_words: str) -> Erratum | None:
+def known(emulator: str, version: tuple[int, int, int], last_words: str) -> Erratum | None:
     """The ledger's entry for an emulator of `version` that ended with these words."""
     for entry in LEDGER:
-        if entry.since <= version < entry.until and re.search(entry.symptom, last_words):
+        applies = entry.emulator == emulator and entry.since <= version < entry.until
+        if applies and re.search(entry.symptom, last_words):
             return entry
     return None

@@ -43,6 +43,24 @@ address     size     INTID  what
 The command channel is a port of a virtio-serial device, as there is no third PL011;
 in the guest /sys/class/virtio-ports tells its device node by name. The three devices
 share the page 0x0a003000, so one region gives all of them to the root cell.
+
+`BOCHS_X86` is the machine with VMX: Bochs's i440FX. No MSI, no MMCONFIG, no VT-d,
+neither disk nor network. The command channel shares IRQ 4 with the hypervisor's
+console, which is polled and never raises it; com4 would share the root console's.
+
+=============  ====  =====  =====================================================
+serial port    IRQ   Linux  role
+=============  ====  =====  =====================================================
+0x3f8          4     ttyS0  hypervisor console and default inmate console
+0x2f8          3     ttyS1  root console
+0x3e8          4     ttyS2  command channel
+0x2e8          3     ttyS3  second inmate console; Linux must not open it
+=============  ====  =====  =====================================================
+
+RAM ends at 0x3ffeffff, ACPI tables follow; PM base 0xb000, PM timer 0xb008, HPET
+0xfed00000, IOAPIC 0xfec00000 (id 2, 24 pins). PCI: PIIX3 IDE 00:01.1 (I/O
+0xc000/16), UHCI 00:01.2 (0xc020/32, pin 11), ACPI 00:01.3 (SMBus 0xb100/16).
+The UARTs power up in 5-bit mode.
 """
 
 from __future__ import annotations
@@ -258,6 +276,26 @@ QEMU_ARM64_GICV2 = replace(
     _QEMU_ARM64, name="qemu-arm64-gicv2", machine=f"{_QEMU_ARM64.machine},gic-version=2"
 )
 
+BOCHS_X86 = MachineSpec(
+    name="bochs-x86",
+    architecture="x86",
+    machine="i440fx",
+    cpu="corei7_haswell_4770",
+    cpus=2,
+    memory_mib=1024,
+    serials=(
+        SerialPort(0x3F8, 4, "ttyS0", (Role.HYPERVISOR_CONSOLE, Role.INMATE_CONSOLE)),
+        SerialPort(0x2F8, 3, "ttyS1", (Role.ROOT_CONSOLE,)),
+        SerialPort(0x3E8, 4, "ttyS2", (Role.COMMAND_CHANNEL,)),
+        SerialPort(0x2E8, 3, "ttyS3", (Role.INMATE_CONSOLE,)),
+    ),
+    reservation=Reservation(0x3A000000, 82 << 20),
+    # One tick an instruction: engines.bochs.INSTRUCTIONS_PER_SECOND.
+    tsc_khz=20_000,
+    # With high-resolution timers or without its tick, SMP stalled there.
+    kernel_parameters=("no_timer_check", "nohz=off", "highres=off"),
+)
+
 MACHINES: dict[str, MachineSpec] = {
-    machine.name: machine for machine in (QEMU_X86, QEMU_ARM64_GICV3, QEMU_ARM64_GICV2)
+    machine.name: machine for machine in (QEMU_X86, QEMU_ARM64_GICV3, QEMU_ARM64_GICV2, BOCHS_X86)
 }

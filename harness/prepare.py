@@ -16,8 +16,9 @@ from harness.targets import TARGETS, Target
 
 def prepare(kernels: Sequence[str], targets: Sequence[Target]) -> None:
     """The targets' emulators, kernels with their headers, and the Debian part of images."""
-    for engine in dict.fromkeys(target.engine for target in targets):
-        say(f"{engine}: {provision.engine(engine).version_text}")
+    for target in targets:
+        if target.judgement().possible:
+            say(f"{target.name}: {target.make_engine().title}")
     for name in dict.fromkeys(target.image for target in targets):
         arch = image.load(name).arch
         for version in kernels:

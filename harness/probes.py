@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import fcntl
 import os
+import platform
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,8 +126,13 @@ def _supported_cpuid(handle: int) -> tuple[CpuidRecord, ...]:
     return parse_cpuid(raw.tobytes())
 
 
+def bochs_possible(machine: str = platform.machine()) -> Judgement:
+    """Bochs interprets VMX anywhere; its boot ROM is assembled by an x86-64 compiler."""
+    if machine != "x86_64":
+        return Judgement(False, (f"the boot ROM is assembled on x86_64 hosts, this is {machine}",))
+    return Judgement(True, ("Bochs interprets VMX with EPT on any host",))
+
+
 def svm_possible_in_kvm() -> Judgement:
     """`judge_kvm_svm()` of this host."""
     return judge_kvm_svm(kvm_evidence())
-
-

@@ -16,8 +16,9 @@ from pathlib import Path
 from harness import image as images
 from harness.checkpoints import CheckpointDamaged, Saved, Store, key_of
 from harness.deadlines import scaled
-from harness.emulator import BootImage, Emulator
+from harness.emulator import BootImage
 from harness.engines import Engine
+from harness.engines.factory import new_machine
 from harness.errors import EmulatorErratum, Verdict
 from harness.guest.linux import Access, Linux
 from harness.hang.attach import explain
@@ -124,7 +125,7 @@ class Lab:
     def _start(self, plan: Plan, saved: Saved | None = None) -> Linux:
         self._count += 1
         folder = self.results / "machines" / f"{self.prefix}-{self._count}"
-        machine = Emulator(plan.spec, plan.engine, plan.boot, folder)
+        machine = new_machine(plan.spec, plan.engine, plan.boot, folder)
         machine.start(saved)
         linux = Linux(machine, plan.access, plan.release)
         linux.builds = plan.builds

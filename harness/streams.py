@@ -20,9 +20,10 @@ import fcntl
 import os
 import re
 import selectors
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -272,27 +273,28 @@ class StreamSpawn(_SpawnBytes):
 
 
 @dataclass
-class _Port:
-    """Our ends of one port's FIFOs."""
+class Port:
+    """Our ends of one port: of its FIFOs, or of its socket. The drain closes them."""
 
     stream: Stream
     output: int
     input: int
     #: A writer of our own, so that the port does not look closed before it is opened.
-    placeholder: int | None
+    placeholder: int | None = None
 
 
 class Drain:
-    """Reads one pair of FIFOs per stream for ever; BASE.out and BASE.in.
+    """Reads every port for ever: one pair of FIFOs per stream, BASE.out and BASE.in.
 
-    They exist before the emulator starts, so its first byte is not lost.
+    They exist before the emulator starts, so its first byte is not lost. Emulators
+    that have no FIFOs bring ports that are connected already (see `connected()`).
     """
 
-    def __init__(self, bases: dict[Path, Stream]) -> None:
+    def __init__(self, bases: dict[Path, Stream], ports: Iterable[Port] = ()) -> None:
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
-        self._ports = [_open(base, stream) for base, stream in bases.items()]
+        self._ports = [_open(base, stream) for base, stream in bases.items()] + list(ports)
         for port in self._ports:
             self._selector.register(port.output, selectors.EVENT_READ, port)
             port.stream.attach(port.input)
@@ -331,13 +333,15 @@ class Drain:
                 key.data.stream.close()
         return True
 
-    def _read(self, port: _Port) -> bool:
+    def _read(self, port: Port) -> bool:
         """Read all there is; False at the end of the port."""
         while True:
             try:
                 chunk = os.read(port.output, 1 << 16)
             except BlockingIOError:
                 return True
+            except ConnectionResetError:
+                return False
             if not chunk:
                 return False
             port.stream.feed(chunk)
@@ -354,7 +358,7 @@ class Drain:
         os.close(self._wake_write)
 
 
-def _open(base: Path, stream: Stream) -> _Port:
+def _open(base: Path, stream: Stream) -> Port:
     out, back = base.with_suffix(".out"), base.with_suffix(".in")
     os.mkfifo(out, 0o600)
     os.mkfifo(back, 0o600)
@@ -364,4 +368,11 @@ def _open(base: Path, stream: Stream) -> _Port:
     back_handle = os.open(back, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     with contextlib.suppress(OSError):
         fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, ROOM)
-    return _Port(stream, output, back_handle, placeholder)
+    return Port(stream, output, back_handle, placeholder)
+
+
+def connected(stream: Stream, peer: socket.socket) -> Port:
+    """A port on a connected socket, which is ours from now on."""
+    peer.setblocking(False)
+    output = peer.detach()
+    return Port(stream, output, os.dup(output))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs one program so that nothing of it outlives the process that asked.
 
-    python -I -S supervise.py DIRECTORY -- PROGRAM ARGUMENT...
+    python -I -S supervise.py [--stdin FIFO] DIRECTORY -- PROGRAM ARGUMENT...
 
 Standard input is a pipe whose other end the asking process holds: when that
 process is gone, however it went, the pipe ends, the program is killed and
@@ -9,7 +9,8 @@ DIRECTORY is removed. If the supervisor itself is killed, the kernel kills the
 program (parent-death signal; its parent is this single-threaded process, not
 one of many threads). The program's process id is written to standard output,
 which is then closed; the program's own output goes to standard error. Its exit
-code is ours (128 + signal if it was killed). Standard library only: it starts
+code is ours (128 + signal if it was killed). What is written into FIFO is its
+standard input, which never ends; without one it has none. Standard library only: it starts
 in 20 ms.
 """
 
@@ -25,7 +26,7 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def start(argv: list[str]) -> int:
+def start(argv: list[str], stdin: str = os.devnull) -> int:
     """Fork the program; returns its process id."""
     libc = ctypes.CDLL(None, use_errno=True)
     supervisor = os.getpid()
@@ -35,8 +36,8 @@ def start(argv: list[str]) -> int:
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != supervisor:
         os._exit(127)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
+    # For writing too: a FIFO opens at once, and does not end with its last writer.
+    os.dup2(os.open(stdin, os.O_RDWR), 0)
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -66,11 +67,14 @@ def watch(pid: int) -> tuple[int, bool]:
 
 def main(arguments: list[str]) -> int:
     """See the module's docstring."""
+    stdin = os.devnull
+    if arguments[:1] == ["--stdin"]:
+        stdin, arguments = arguments[1], arguments[2:]
     directory, separator, *argv = arguments
     if separator != "--" or not argv:
-        raise SystemExit("usage: supervise.py DIRECTORY -- PROGRAM ARGUMENT...")
+        raise SystemExit("usage: supervise.py [--stdin FIFO] DIRECTORY -- PROGRAM ARGUMENT...")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pid = start(argv)
+    pid = start(argv, stdin)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGKILL))
     os.write(1, f"{pid}\n".encode())
     os.dup2(2, 1)

@@ -8,9 +8,16 @@ from dataclasses import dataclass, replace
 
 from harness import provision
 from harness.engines import Accelerator, Clock, Engine
+from harness.engines.bochs import rom, tree
 from harness.errors import Unsupported
-from harness.machine import QEMU_ARM64_GICV2, QEMU_ARM64_GICV3, QEMU_X86, MachineSpec
-from harness.probes import Judgement, svm_possible_in_kvm
+from harness.machine import (
+    BOCHS_X86,
+    QEMU_ARM64_GICV2,
+    QEMU_ARM64_GICV3,
+    QEMU_X86,
+    MachineSpec,
+)
+from harness.probes import Judgement, bochs_possible, svm_possible_in_kvm
 from harness.programs import PROGRAMS, Programs
 
 
@@ -36,6 +43,8 @@ class Target:
     clock: Clock = Clock.WALL
     #: Part of a run that names no target.
     default: bool = True
+    #: What of the CPU the hypervisor needs: svm, vmx, el2.
+    extension: str = "svm"
 
     @property
     def architecture(self) -> str:
@@ -56,8 +65,20 @@ class Target:
         judged = self.judgement()
         if not judged.possible:
             raise Unsupported(f"{self.name}: " + "; ".join(judged.reasons))
-        tree = provision.engine(self.engine)
-        return Engine(tree.argv, tree.version, self.accelerator, self.clock, tree.env)
+        if self.accelerator is Accelerator.BOCHS:
+            bochs = tree.bochs()
+            argv, version, env = bochs.argv(rom.preload()), bochs.version, bochs.env
+        else:
+            qemu = provision.engine(self.engine)
+            argv, version, env = qemu.argv, qemu.version, qemu.env
+        return Engine(argv, version, self.accelerator, self.clock, env, self.extension)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Features tests may ask for, by name: the engine's and the machine's."""
+        machine = self.machine
+        hardware = {"network": machine.nics, "disk": machine.disks, "hda": machine.audio}
+        return self.make_engine().capabilities | {name for name, there in hardware.items() if there}
 
     def counted(self) -> Target:
         """The same target with counted time: an x86 TSC ticks once a nanosecond."""
@@ -75,11 +96,15 @@ TARGETS: dict[str, Target] = {
         ),
         Target(
             "arm64-gicv3", QEMU_ARM64_GICV3, "qemu-arm64", Accelerator.TCG, "arm64",
-            "qemu-arm64-gicv3", _arm64, default=False,
+            "qemu-arm64-gicv3", _arm64, default=False, extension="el2",
         ),
         Target(
             "arm64-gicv2", QEMU_ARM64_GICV2, "qemu-arm64", Accelerator.TCG, "arm64",
-            "qemu-arm64-gicv2", _arm64, default=False,
+            "qemu-arm64-gicv2", _arm64, default=False, extension="el2",
+        ),
+        Target(
+            "intel-bochs", BOCHS_X86, "bochs", Accelerator.BOCHS, "bochs-x86", "bochs-x86",
+            bochs_possible, default=False, extension="vmx",
         ),
     )
 }  # fmt: skip
@@ -87,9 +112,7 @@ TARGETS: dict[str, Target] = {
 
 def runnable() -> list[Target]:
     """Every target of a default run that this host can run."""
-    return [
-        target for target in TARGETS.values() if target.default and target.judgement().possible
-    ]
+    return [target for target in TARGETS.values() if target.default and target.judgement().possible]
 
 
 def report() -> str:

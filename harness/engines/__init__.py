@@ -14,6 +14,8 @@ class Accelerator(StrEnum):
 
     TCG = "tcg"
     KVM = "kvm"
+    #: Bochs, which interprets one instruction after the other.
+    BOCHS = "bochs"
 
 
 class Clock(StrEnum):
@@ -33,11 +35,21 @@ class Engine:
     clock: Clock = Clock.WALL
     #: Environment variables it needs on top of ours.
     env: Mapping[str, str] = field(default_factory=dict)
+    #: What the hypervisor under test runs on there.
+    extension: str = "svm"
+
+    @property
+    def emulator(self) -> str:
+        """The program's name."""
+        return "bochs" if self.accelerator is Accelerator.BOCHS else "qemu"
 
     @property
     def capabilities(self) -> frozenset[str]:
         """Features tests may ask for, by name."""
-        found = {"svm", "msi", "mmconfig", "checkpoints"}
+        found = {self.extension}
+        if self.emulator == "qemu":
+            # nmi, reset: from outside; monitor: QEMU's own questions and commands.
+            found |= {"msi", "mmconfig", "nmi", "reset", "monitor", "checkpoints"}
         if self.clock is Clock.ICOUNT:
             found.add("counted-time")
         return frozenset(found)
@@ -45,7 +57,7 @@ class Engine:
     @property
     def title(self) -> str:
         version = ".".join(map(str, self.version))
-        return f"qemu {version} {self.accelerator.value}/{self.clock.value}"
+        return f"{self.emulator} {version} {self.accelerator.value}/{self.clock.value}"
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ class Linux:
             self.serial.wait_ready(deadline.seconds)
         except (CommandTimeout, ChannelClosed) as error:
             self.machine.check_alive()
-            erratum = errata.known(self.machine.engine.version, self.root_console.text())
+            engine = self.machine.engine
+            erratum = errata.known(engine.emulator, engine.version, self.root_console.text())
             if erratum is not None:
                 raise EmulatorErratum(f"{erratum.name}: {erratum.note}") from error
             raise BootFailure(

@@ -53,6 +53,7 @@ class Image:
     prompt: str
     identity: str
     keys: Keys
+    packed: bool = True
 
     @property
     def release(self) -> str:
@@ -75,8 +76,8 @@ class Image:
         return self.project, self.keys.archive()
 
     def write_initrd(self, destination: Path) -> Path:
-        """Write the whole initramfs; the base is shared, read only and compressed."""
-        shutil.copyfile(packed(self.base), destination)
+        """Write the whole initramfs; the base is shared, read only and mostly compressed."""
+        shutil.copyfile(packed(self.base) if self.packed else self.base, destination)
         with destination.open("ab") as stream:
             for part in self.initrd_parts:
                 stream.write(part)
@@ -110,4 +111,5 @@ def build(
         prompt=spec.prompt,
         identity=_identity(kernel, base, project, spec.cmdline),
         keys=keys(),
+        packed=spec.packed,
     )

@@ -40,6 +40,8 @@ class ImageSpec:
     executable: tuple[str, ...]
     cmdline: str
     prompt: str
+    #: Whether the initramfs is compressed for the machine's boot.
+    packed: bool
 
 
 def _strings(table: dict[str, Any], key: str) -> tuple[str, ...]:
@@ -49,8 +51,8 @@ def _strings(table: dict[str, Any], key: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def load(name: str, images: Path = IMAGES) -> ImageSpec:
-    """Read ``images/<name>.toml``."""
+def _read(name: str, images: Path) -> dict[str, Any]:
+    """The tables of ``images/<name>.toml``, laid over those of the image it is ``like``."""
     path = images / f"{name}.toml"
     try:
         data = tomllib.loads(path.read_text())
@@ -59,6 +61,23 @@ def load(name: str, images: Path = IMAGES) -> ImageSpec:
         raise SpecError(f"no image {name!r}: known are {known}") from None
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{path.name}: {error}") from None
+    like = data.pop("like", None)
+    if like is None:
+        return data
+    tables = _read(like, images)
+    for table, entries in data.items():
+        tables[table] = {**tables.get(table, {}), **entries}
+    return tables
+
+
+def load(name: str, images: Path = IMAGES) -> ImageSpec:
+    """Read ``images/<name>.toml``.
+
+    ``like = "other"`` at its top takes everything from another image but the keys
+    that it sets itself.
+    """
+    path = images / f"{name}.toml"
+    data = _read(name, images)
     try:
         debian, kernel, guest = data["debian"], data["kernel"], data["guest"]
         return ImageSpec(
@@ -76,6 +95,7 @@ def load(name: str, images: Path = IMAGES) -> ImageSpec:
             executable=_strings(guest, "executable"),
             cmdline=" ".join(_strings(kernel, "cmdline")),
             prompt=guest["prompt"],
+            packed=bool(guest.get("packed", True)),
         )
     except KeyError as error:
         raise SpecError(f"{path.name}: {error} is missing") from None

@@ -50,7 +50,7 @@ def _capabilities(request: pytest.FixtureRequest) -> None:
     if marker is None:
         return
     target: Target = request.getfixturevalue("target")
-    missing = set(marker.args) - target.make_engine().capabilities
+    missing = set(marker.args) - target.capabilities
     if missing:
         raise Unsupported(f"{target.name} has no {', '.join(sorted(missing))}")
 

@@ -23,7 +23,7 @@ STALL = "rcu: rcu_preempt kthread timer wakeup didn't happen for 5251 jiffies! g
     ("words", "name"), [(WORDS, "tcg-iotlb-section"), (STALL, "tcg-lost-timer")]
 )
 def test_known_symptom(words: str, name: str) -> None:
-    found = errata.known((10, 0, 13), words)
+    found = errata.known("qemu", (10, 0, 13), words)
     assert found is not None
     assert found.name == name
 
@@ -67,11 +67,19 @@ def test_other_failures_are_not_repeated(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "words"),
-    [((7, 2, 0), WORDS), ((11, 0, 0), WORDS), ((10, 0, 13), "Segmentation fault"), ((10, 0, 13), "")],
+    ("emulator", "version", "words"),
+    [
+        ("qemu", (7, 2, 0), WORDS),
+        ("qemu", (11, 0, 0), WORDS),
+        ("bochs", (10, 0, 13), WORDS),
+        ("qemu", (10, 0, 13), "Segmentation fault"),
+        ("qemu", (10, 0, 13), ""),
+    ],
 )
-def test_anything_else_is_a_failure(version: tuple[int, int, int], words: str) -> None:
-    assert errata.known(version, words) is None
+def test_anything_else_is_a_failure(
+    emulator: str, version: tuple[int, int, int], words: str
+) -> None:
+    assert errata.known(emulator, version, words) is None
 
 
 def test_names_are_unique() -> None:

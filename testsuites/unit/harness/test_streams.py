@@ -3,6 +3,8 @@
 
 import contextlib
 import os
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ import pexpect
 import pytest
 
 from harness.errors import ChannelClosed, DeadlineExpired
-from harness.streams import Drain, Stream
+from harness.streams import Drain, Stream, connected
 
 
 class Guest:
@@ -124,3 +126,22 @@ def test_a_late_reader_does_not_stop_the_guest(port) -> None:  # type: ignore[no
             guest.sendall(b"x")
         assert time.monotonic() - began < 30
     assert stream.wait(499_999, 10)
+
+
+def test_ports_on_sockets() -> None:
+    stream = Stream("console")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        emulator = socket.create_connection(listener.getsockname())
+        drain = Drain({}, [connected(stream, listener.accept()[0])])
+    try:
+        emulator.sendall(b"first\r\n")
+        stream.expect("first", 5)
+        stream.send(b"answer")
+        assert emulator.recv(100) == b"answer"
+        # A killed emulator resets its connections.
+        emulator.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        emulator.close()
+        assert stream.wait(stream.end, 5)
+        assert stream.closed
+    finally:
+        drain.close()

@@ -77,3 +77,20 @@ def test_sigkill_of_the_asking_process(tmp_path: Path) -> None:
 def test_exit_code(tmp_path: Path, script: str, code: int) -> None:
     process, _ = start(tmp_path, "sh", "-c", script)
     assert process.wait(10) == code
+
+
+def test_standard_input_never_ends(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    process = subprocess.Popen(
+        [*COMMAND, "--stdin", str(fifo), str(tmp_path / "x"), "--",
+         "sh", "-c", 'read a; read b; echo "$a $b" >&2; exit 7'],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    fifo.write_text("one\n")
+    time.sleep(0.2)
+    assert process.poll() is None
+    fifo.write_text("two\n")
+    assert process.wait(10) == 7
+    assert process.stderr is not None
+    assert process.stderr.read() == b"one two\n"

@@ -75,6 +75,18 @@ def test_broken_descriptions_are_named(tmp_path: Path, text: str, message: str) 
         spec.load("broken", tmp_path)
 
 
+def test_an_image_like_another(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text((spec.IMAGES / "qemu-x86.toml").read_text())
+    (tmp_path / "other.toml").write_text('like = "base"\n[kernel]\nload = ["loop"]\n')
+    base, other = spec.load("base", tmp_path), spec.load("other", tmp_path)
+    assert other.load == ("loop",)
+    assert base.load != other.load
+    assert (other.present, other.cmdline, other.packages) == (
+        base.present, base.cmdline, base.packages,
+    )  # fmt: skip
+    assert other.name == "other"
+
+
 def test_selection_keeps_exceptions() -> None:
     selection = Selection(["usr/share/*"], ["usr/share/terminfo/v/*"])
     assert not selection.takes("usr/share/doc/x/y")
