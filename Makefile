@@ -3,7 +3,7 @@
 # make              hypervisor, driver, inmates and configurations, into $(O)
 # make setup        Python environment, kernels and emulator; no network after it
 # make demo|test|soak|bench
-# make report       the newest run as one HTML file
+# make report       the newest run as one HTML file; jitter-report: the newest figures
 # make install      and modules_install, firmware_install, tool_inmates_install
 
 SHELL := /bin/bash
@@ -116,7 +116,7 @@ setup: $(VENV_STAMP) $(VENV_TEST_STAMP)
 
 # --- running -----------------------------------------------------------------
 
-.PHONY: demo test report soak bench
+.PHONY: demo test report jitter-report soak bench
 
 N ?= 10
 # Machines at once: as many as cores and memory carry (harness/plugin/workers.py).
@@ -134,6 +134,12 @@ RUN ?= results/latest
 
 report: $(VENV_TEST_STAMP)
 	@$(PYTHON) -m harness.report $(RUN)
+
+# The newest run that measured jitter, or JITTER=results/...
+JITTER ?=
+
+jitter-report: $(VENV_STAMP)
+	@$(PYTHON) -m harness.report.jitter $(JITTER)
 
 soak: setup
 	@$(PYTHON) -m harness soak -N $(N)
