@@ -78,6 +78,15 @@ inmates:
 configs:
 	+$(COMPONENT) -C configs
 
+# Everything, against each kernel that guests run.
+KERNELS := 6.1 6.12
+.PHONY: kernels $(addprefix kernel-,$(KERNELS))
+kernels: $(addprefix kernel-,$(KERNELS))
+
+$(addprefix kernel-,$(KERNELS)): kernel-%: $(VENV_STAMP)
+	+@kdir=$$($(PYTHON) -m harness.provision kdir --kernel $*) && \
+		$(MAKE) --no-print-directory all KERNEL=$* KDIR=$$kdir
+
 clean:
 	rm -rf $(addprefix $(O)/,hypervisor driver inmates configs)
 
@@ -116,7 +125,7 @@ setup: $(VENV_STAMP) $(VENV_TEST_STAMP)
 
 # --- running -----------------------------------------------------------------
 
-.PHONY: demo test report jitter-report soak bench
+.PHONY: demo test report jitter-report summary soak bench
 
 N ?= 10
 # Machines at once: as many as cores and memory carry (harness/plugin/workers.py).
@@ -135,6 +144,12 @@ RUN ?= results/latest
 report: $(VENV_TEST_STAMP)
 	@$(PYTHON) -m harness.report $(RUN)
 
+# One table of all runs below RUNS, for a page of continuous integration.
+RUNS ?= results
+
+summary:
+	@$(SYSTEM_PYTHON) -m harness.report.summary $(RUNS)
+
 # The newest run that measured jitter, or JITTER=results/...
 JITTER ?=
 
@@ -149,10 +164,10 @@ bench: setup
 
 # --- checking the sources -------------------------------------------------------
 
-.PHONY: check check-python check-arm64 check-format check-static
+.PHONY: check check-python check-arm64 check-format check-static check-workflows
 
 # Each remembers what it has seen in $(O)/check, so that little is checked twice.
-check: check-python check-format check-static check-arm64
+check: check-python check-format check-static check-arm64 check-workflows
 
 check-python: $(VENV_STAMP) $(VENV_TEST_STAMP)
 	$(PYTHON) -m ruff check --quiet .
@@ -183,6 +198,18 @@ check-static: $(VENV_STAMP)
 		CC=$(CURDIR)/.ci/checked-cc EXTRA_CFLAGS=-fanalyzer
 	+@PATH=$(dir $(SPARSE)):$$PATH KBUILD_CHECKSRC=1 CF=-Wsparse-error \
 		$(COMPONENT) -C driver O=$(O)/check KDIR=$(KDIR)
+
+WORKFLOWS := $(wildcard .github/*.yml .github/workflows/*.yml)
+
+check-workflows: $(O)/check/workflows
+
+$(O)/check/workflows: $(WORKFLOWS) harness/quality/pins.py requirements-test.txt | $(VENV_TEST_STAMP)
+	@mkdir -p $(@D)
+	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows \
+		.github/workflows/*.yml
+	@$(VENV)/bin/zizmor --offline --quiet --config .github/zizmor.yml .github/workflows
+	@$(PYTHON) -m harness.quality.pins .github/workflows/*.yml
+	@touch $@
 
 # --- installing --------------------------------------------------------------
 

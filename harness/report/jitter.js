@@ -116,7 +116,7 @@ function rows(svg, y, low, high, format, width) {
 }
 
 function columns(svg, x, low, high, format) {
-  for (const at of ticks(low, high, 4))
+  for (const at of ticks(low, high, 6))
     shape(svg, "text", { x: x(at), y: HEIGHT - 8, "text-anchor": "middle" }, format(at));
 }
 
