@@ -12,7 +12,7 @@ from test_config import compiled
 CORE = ["boot", "cell", "cell_comm", "cell_manage", "cell_memory", "config", "cpu", "mmio", "page_pool", "paging",
         "subpage"]
 SOURCES = [*(f"hypervisor/core/{name}.c" for name in CORE), "hypervisor/lib/bitmap.c", "hypervisor/lib/string.c",
-           "hypervisor/arch/x86/paging.c", "memory.c", "boot.c", "io.c", "printk.c"]
+           "hypervisor/arch/x86/paging.c", "hypervisor/arch/x86/svm/npt.c", "memory.c", "boot.c", "io.c", "printk.c"]
 CDEF = """
 extern int fake_memory_error, fake_early_error, fake_cell_error, fake_unit_error, fake_cpu_error[4];
 extern u64 fake_ticks_per_ms;

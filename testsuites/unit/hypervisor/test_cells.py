@@ -23,7 +23,7 @@ from jailhouse.cellfile import CellConfig, CellFlag, MemFlag, Memory, SystemConf
 CORE = ["cell", "cell_comm", "cell_manage", "cell_memory", "config", "cpu", "hypercall", "mmio", "page_pool",
         "paging", "subpage"]
 SOURCES = [*(f"hypervisor/core/{name}.c" for name in CORE), "hypervisor/lib/bitmap.c", "hypervisor/lib/string.c",
-           "hypervisor/arch/x86/paging.c", "memory.c", "cells.c", "io.c", "printk.c"]
+           "hypervisor/arch/x86/paging.c", "hypervisor/arch/x86/svm/npt.c", "memory.c", "cells.c", "io.c", "printk.c"]
 CDEF = """
 struct page_pool { void *base; unsigned long pages; unsigned long used; unsigned long *bitmap; bool zero; };
 extern struct page_pool mem_pool;

@@ -10,7 +10,7 @@ import pytest
 
 SOURCES = ["hypervisor/core/mmio.c", "hypervisor/core/page_pool.c", "hypervisor/lib/bitmap.c",
            "hypervisor/lib/string.c", "mmio_wrapper.c", "percpu.c", "io.c", "printk.c", "memory.c",
-           "hypervisor/core/paging.c", "hypervisor/arch/x86/paging.c"]
+           "hypervisor/core/paging.c", "hypervisor/arch/x86/paging.c", "hypervisor/arch/x86/svm/npt.c"]
 CDEF = """
 void fake_cell_init(unsigned int max);
 void fake_register(u64 start, u64 size, long number);
