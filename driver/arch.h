@@ -29,6 +29,9 @@ void arch_finish_entry(void);
 /* On every CPU at the same time, interrupts off. Returns what the hypervisor returns. */
 int arch_enter(unsigned int cpu);
 
+/* On every CPU, interrupts off, when it is Linux' own again. */
+void arch_left(void);
+
 /* Counters that this architecture adds to the common ones: names in order. */
 extern const char * const arch_stat_names[];
 extern const unsigned int arch_num_stats;

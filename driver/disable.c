@@ -74,6 +74,8 @@ static int leave_this_cpu(void *unused)
 
 	if (err)
 		atomic_cmpxchg(&leave_error, 0, err);
+	else
+		arch_left();
 	return 0;
 }
 

@@ -12,6 +12,7 @@ MODULE_DESCRIPTION("Loader of and interface to the Jailhouse partitioning hyperv
 MODULE_LICENSE("GPL");
 MODULE_FIRMWARE("jailhouse-amd.bin");
 MODULE_FIRMWARE("jailhouse-intel.bin");
+MODULE_FIRMWARE("jailhouse-intel.bin");
 MODULE_VERSION(JAILHOUSE_VERSION);
 
 DEFINE_MUTEX(jailhouse_lock);

@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 #include <asm/page.h>
+#include <asm/tlbflush.h>
 
 #include "stub.h"
 
@@ -32,6 +33,7 @@ static unsigned int num_tables;
 static u64 *root_table;
 static u64 entry_address, percpu_address, percpu_size;
 static void *percpu_mapping;
+static bool vmx;
 
 static u64 *table_alloc(void)
 {
@@ -87,15 +89,31 @@ static int map_range(u64 virt, u64 phys, u64 size)
 /* The stub cannot straddle pages (stub.S), so the page of any of its labels will do. */
 static int map_stub(struct jailhouse_image_header *header)
 {
-	unsigned long virt = (unsigned long)jailhouse_stub_enter;
+	unsigned long virt = (unsigned long)(vmx ? jailhouse_vmx_enter : jailhouse_stub_enter);
 	struct page *page = vmalloc_to_page((void *)virt);
 
 	if (!page)
 		return -EFAULT;
 	header->stub_virt = virt & PAGE_MASK;
 	header->stub_phys = page_to_phys(page);
-	header->stub_leave = (unsigned long)jailhouse_stub_leave;
+	header->stub_leave =
+		(unsigned long)(vmx ? jailhouse_vmx_leave : jailhouse_stub_leave);
 	return map_page(header->stub_virt, header->stub_phys, CODE_FLAGS);
+}
+
+/* Intel: the first page of each per-CPU area, where the hypervisor will have it too. */
+static int map_windows(struct jailhouse_image_header *header, u64 phys)
+{
+	u64 offset = header->core_size;
+	unsigned int n;
+	int err = 0;
+
+	if (!vmx)
+		return 0;
+	header->window = (unsigned long)header + offset;
+	for (n = 0; n < header->max_cpus && !err; n++, offset += header->percpu_size)
+		err = map_page((unsigned long)header + offset, phys + offset, DATA_FLAGS);
+	return err;
 }
 
 static int build_tables(struct jailhouse_image_header *header, u64 phys, u64 size)
@@ -108,6 +126,8 @@ static int build_tables(struct jailhouse_image_header *header, u64 phys, u64 siz
 	err = map_range(header->link_address, phys, size);
 	if (!err)
 		err = map_stub(header);
+	if (!err)
+		err = map_windows(header, phys);
 	return err;
 }
 
@@ -115,6 +135,7 @@ int arch_prepare_entry(struct jailhouse_image_header *header, u64 phys, u64 size
 {
 	int err = -ENOMEM;
 
+	vmx = arch_uses_vmx();
 	num_tables = 0;
 	tables = (u64 **)get_zeroed_page(GFP_KERNEL);
 	if (tables)
@@ -141,10 +162,31 @@ void arch_finish_entry(void)
 	root_table = NULL;
 }
 
+/* VMX is in use from now on: a KVM that is loaded later looks there. */
+static int enter_vmx(struct jailhouse_x86_handover *handover, unsigned int cpu, u64 percpu)
+{
+	int err;
+
+	window_fill(handover);
+	err = jailhouse_vmx_enter(handover, virt_to_phys(root_table), entry_address, cpu,
+				  percpu);
+	if (!err)
+		cr4_set_bits_irqsoff(X86_CR4_VMXE);
+	return err;
+}
+
 int arch_enter(unsigned int cpu)
 {
 	u64 offset = cpu * percpu_size;
 
+	if (vmx)
+		return enter_vmx(percpu_mapping + offset, cpu, percpu_address + offset);
 	return jailhouse_stub_enter(percpu_mapping + offset, virt_to_phys(root_table),
 				    entry_address, cpu, percpu_address + offset);
+}
+
+void arch_left(void)
+{
+	if (vmx)
+		cr4_clear_bits_irqsoff(X86_CR4_VMXE);
 }

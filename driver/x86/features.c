@@ -9,6 +9,8 @@
 #include <asm/processor-flags.h>
 #include <asm/special_insns.h>
 
+#include "stub.h"
+
 #define CPUID_SVM	BIT(2)		/* 0x80000001.ECX, APM 3 E.4.2 */
 #define CPUID_VMX	BIT(5)		/* 1.ECX */
 #define VM_CR_SVMDIS	BIT(4)		/* APM 2 15.30.1 */
@@ -35,6 +37,12 @@ static bool has_vmx(void)
 	return cpuid_ecx(1) & CPUID_VMX;
 }
 
+/* SVM first (abi.md 2.2). */
+bool arch_uses_vmx(void)
+{
+	return has_vmx() && !has_svm();
+}
+
 const char *arch_firmware_name(void)
 {
 	if (has_svm())
@@ -46,8 +54,9 @@ const char *arch_firmware_name(void)
 
 /* Bits: what at least one CPU has found. */
 enum cpu_problem {
-	SVM_MISSING,
+	VIRT_MISSING,
 	SVM_LOCKED,
+	VMX_DISABLED,
 	VIRT_IN_USE,
 	LA57_ON,
 	CET_ON,
@@ -58,8 +67,9 @@ static const struct {
 	int error;
 	const char *text;
 } problems[NUM_PROBLEMS] = {
-	[SVM_MISSING] = { -ENODEV, "Missing or unsupported HVM technology" },
+	[VIRT_MISSING] = { -ENODEV, "Missing or unsupported HVM technology" },
 	[SVM_LOCKED] = { -EPERM, "SVM is disabled and locked by the firmware (VM_CR.SVMDIS)" },
+	[VMX_DISABLED] = { -ENODEV, "VT-x disabled by Firmware/BIOS" },
 	[VIRT_IN_USE] = { -EBUSY, "virtualisation is in use already: unload kvm_amd/kvm_intel, "
 			  "or boot with kvm.enable_virt_at_load=0" },
 	[LA57_ON] = { -EIO, "5-level paging (CR4.LA57) is on, which is not supported: "
@@ -70,11 +80,28 @@ static const struct {
 
 static unsigned long found_problems;
 
+static bool svm_locked(void)
+{
+	u64 vm_cr = 0;
+
+	return rdmsrl_safe(VM_CR_MSR, &vm_cr) == 0 && vm_cr & VM_CR_SVMDIS;
+}
+
+/* Linux itself enables and locks it at boot where the firmware has left that open. */
+static bool vmx_disabled(void)
+{
+	const u64 on = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
+	u64 control = 0;
+
+	rdmsrl_safe(MSR_IA32_FEAT_CTL, &control);
+	return (control & on) != on;
+}
+
 /* On every CPU. */
 static void check_this_cpu(void *unused)
 {
 	unsigned long cr4 = __read_cr4();
-	u64 efer = 0, vm_cr = 0;
+	u64 efer = 0;
 
 	rdmsrl_safe(MSR_EFER, &efer);
 	if (cr4 & X86_CR4_VMXE || efer & EFER_SVME)
@@ -83,24 +110,12 @@ static void check_this_cpu(void *unused)
 		set_bit(LA57_ON, &found_problems);
 	if (cr4 & X86_CR4_CET)
 		set_bit(CET_ON, &found_problems);
-	if (!has_svm())
-		set_bit(SVM_MISSING, &found_problems);
-	else if (rdmsrl_safe(VM_CR_MSR, &vm_cr) == 0 && vm_cr & VM_CR_SVMDIS)
+	if (!has_svm() && !has_vmx())
+		set_bit(VIRT_MISSING, &found_problems);
+	if (has_svm() && svm_locked())
 		set_bit(SVM_LOCKED, &found_problems);
-}
-
-/* VMX needs an entry of its own: without GIF an NMI in the window needs an IDT. */
-static int check_vmx(void)
-{
-	u64 control = 0;
-
-	rdmsrl_safe(MSR_IA32_FEAT_CTL, &control);
-	if (!(control & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)) {
-		pr_err("VT-x disabled by Firmware/BIOS\n");
-		return -ENODEV;
-	}
-	pr_err("VT-x: not implemented yet\n");
-	return -ENODEV;
+	if (arch_uses_vmx() && vmx_disabled())
+		set_bit(VMX_DISABLED, &found_problems);
 }
 
 int arch_check_cpus(void)
@@ -109,8 +124,6 @@ int arch_check_cpus(void)
 
 	found_problems = 0;
 	on_each_cpu(check_this_cpu, NULL, 1);
-	if (has_vmx() && !has_svm() && !test_bit(VIRT_IN_USE, &found_problems))
-		return check_vmx();
 	for (n = 0; n < NUM_PROBLEMS; n++) {
 		if (!test_bit(n, &found_problems))
 			continue;

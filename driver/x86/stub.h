@@ -8,8 +8,11 @@
 
 #include <jailhouse/image.h>
 
+/* Intel's way, not AMD's (features.c). */
+bool arch_uses_vmx(void);
+
 /*
- * Interrupts off.  Saves Linux' state in the handover area, sets EFER.SVME,
+ * AMD.  Interrupts off.  Saves Linux' state in the handover area, sets EFER.SVME,
  * clears GIF, switches to the page table at cr3 and jumps to entry with
  *   RDI = cpu_id, RSI = percpu; RSP is still Linux' and not mapped.
  * Returns, through jailhouse_stub_resume (as guest, RAX = 0, RFLAGS = 2) or
@@ -23,6 +26,20 @@
  */
 int jailhouse_stub_enter(struct jailhouse_x86_handover *handover, u64 cr3,
 			 u64 entry, u64 cpu_id, u64 percpu);
+
+/*
+ * Intel, the same: without SVME and CLGI, but on the window's stack and with its
+ * descriptor tables, filled by window_fill().  The way back is
+ *   jailhouse_vmx_leave, with TR and LDTR loaded and the window's tables.
+ */
+int jailhouse_vmx_enter(struct jailhouse_x86_handover *handover, u64 cr3,
+			u64 entry, u64 cpu_id, u64 percpu);
+void jailhouse_vmx_leave(void);
+void jailhouse_vmx_nmi(void);
+void jailhouse_vmx_mc(void);
+
+/* This CPU's, before jailhouse_vmx_enter() (window.c). */
+void window_fill(struct jailhouse_x86_handover *handover);
 
 /*
  * Never called by the driver: the way back, jumped to by the hypervisor with

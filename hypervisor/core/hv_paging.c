@@ -99,6 +99,15 @@ static int map_stub(void)
 			      PG_READ | PG_EXECUTE);
 }
 
+/* Contract of the architecture: the first page of the area, where Linux has it too. */
+static int map_handover(const struct per_cpu *cpu, u64 linux_address)
+{
+	if (!hypervisor_header.window)
+		return 0;
+	return page_table_map(&hv_pages, linux_address, virt_to_hpa(cpu), PAGE_SIZE,
+			      PG_READ | PG_WRITE);
+}
+
 static int window_init(struct per_cpu *cpu)
 {
 	int err = 0;
@@ -125,8 +134,12 @@ int hv_paging_init(void)
 		err = map_region();
 	if (!err)
 		err = map_stub();
-	for (unsigned int n = 0; n < hypervisor_header.max_cpus && !err; n++)
+	for (unsigned int n = 0; n < hypervisor_header.max_cpus && !err; n++) {
 		err = window_init(per_cpu(n));
+		if (!err)
+			err = map_handover(per_cpu(n), hypervisor_header.window +
+					   n * hypervisor_header.percpu_size);
+	}
 	return err;
 }
 

@@ -13,7 +13,7 @@
 #define JAILHOUSE_IMAGE_H
 
 #define JAILHOUSE_IMAGE_SIGNATURE	"JAILHOUS"
-#define JAILHOUSE_IMAGE_VERSION		1
+#define JAILHOUSE_IMAGE_VERSION		2
 
 /* Offsets in struct jailhouse_x86_handover, for assembly */
 #define JAILHOUSE_HANDOVER_RSP		0x00
@@ -40,7 +40,23 @@
 #define JAILHOUSE_HANDOVER_CS		0xa8
 #define JAILHOUSE_HANDOVER_DS		0xb0
 #define JAILHOUSE_HANDOVER_ES		0xb8
-#define JAILHOUSE_HANDOVER_SIZE		0x100
+#define JAILHOUSE_HANDOVER_FS		0xc0
+#define JAILHOUSE_HANDOVER_GS		0xc8
+#define JAILHOUSE_HANDOVER_FS_BASE	0xd0
+#define JAILHOUSE_HANDOVER_GS_BASE	0xd8
+#define JAILHOUSE_HANDOVER_GDTR		0xe0
+#define JAILHOUSE_HANDOVER_IDTR		0xf0
+#define JAILHOUSE_WINDOW_GDT		0x120
+#define JAILHOUSE_WINDOW_IDT		0x1a0
+#define JAILHOUSE_HANDOVER_SIZE		0x600
+
+/* Bytes: Linux' selectors of TSS and LDT fit; vectors up to machine checks */
+#define JAILHOUSE_WINDOW_GDT_SIZE	0x80
+#define JAILHOUSE_WINDOW_IDT_SIZE	0x130
+
+/* What came while Linux could not take it */
+#define JAILHOUSE_PENDING_NMI		1
+#define JAILHOUSE_PENDING_MC		2
 
 #ifndef __ASSEMBLER__
 
@@ -67,6 +83,11 @@ struct jailhouse_image_header {
 	__u64 stub_virt;
 	__u64 stub_phys;
 	__u64 stub_leave;	/* virtual address of the way back in it */
+	/*
+	 * Intel: Linux' address of the per-CPU areas, whose first pages are mapped
+	 * there in both tables; else 0.
+	 */
+	__u64 window;
 };
 
 /*
@@ -76,12 +97,36 @@ struct jailhouse_image_header {
  * On the way back (a failed entry or a disable) the hypervisor fills all of it
  * and jumps to stub_leave, which restores CR3, CR4, EFER and every register.
  */
+struct jailhouse_x86_table {
+	__u16 limit;
+	__u64 base;
+	__u8 unused[6];
+} __attribute__((packed));
+
+struct jailhouse_x86_segment {
+	__u16 selector;
+	__u16 unused;
+	__u32 limit;
+	__u64 base;
+};
+
 struct jailhouse_x86_handover {
 	__u64 rsp, rbp, rbx, r12, r13, r14, r15;
 	__u64 rip, cr3, cr4, efer;
 	__u64 rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11;
 	__u64 rflags, cs, ds, es;
-	__u64 reserved[8];
+	/* Intel: and what VMSAVE and VMLOAD do on AMD; gdtr and idtr on both */
+	__u64 fs, gs, fs_base, gs_base;
+	struct jailhouse_x86_table gdtr, idtr;
+	struct jailhouse_x86_segment tr, ldtr;
+	/*
+	 * Intel: where NMIs and machine checks go while neither Linux' descriptor
+	 * tables and stacks are mapped nor ours: recorded in pending.
+	 */
+	__u64 window_gdt[JAILHOUSE_WINDOW_GDT_SIZE / 8];
+	__u64 window_idt[JAILHOUSE_WINDOW_IDT_SIZE / 8];
+	__u64 pending;
+	__u64 window_stack[(JAILHOUSE_HANDOVER_SIZE - 0x2d8) / 8];
 };
 
 /* Log page: at console_page, readable by Linux. */

@@ -23,6 +23,13 @@ _Static_assert(offsetof(struct jailhouse_x86_handover, rax) == JAILHOUSE_HANDOVE
 _Static_assert(offsetof(struct jailhouse_x86_handover, r11) == JAILHOUSE_HANDOVER_R11, "r11");
 _Static_assert(offsetof(struct jailhouse_x86_handover, cs) == JAILHOUSE_HANDOVER_CS, "cs");
 _Static_assert(offsetof(struct jailhouse_x86_handover, es) == JAILHOUSE_HANDOVER_ES, "es");
+_Static_assert(offsetof(struct jailhouse_x86_handover, fs) == JAILHOUSE_HANDOVER_FS, "fs");
+_Static_assert(offsetof(struct jailhouse_x86_handover, gs_base) == JAILHOUSE_HANDOVER_GS_BASE, "gs_base");
+_Static_assert(offsetof(struct jailhouse_x86_handover, gdtr) == JAILHOUSE_HANDOVER_GDTR, "gdtr");
+_Static_assert(offsetof(struct jailhouse_x86_handover, idtr) == JAILHOUSE_HANDOVER_IDTR, "idtr");
+_Static_assert(offsetof(struct jailhouse_x86_handover, window_gdt) == JAILHOUSE_WINDOW_GDT, "GDT");
+_Static_assert(offsetof(struct jailhouse_x86_handover, window_idt) == JAILHOUSE_WINDOW_IDT, "IDT");
+_Static_assert(offsetof(struct jailhouse_x86_handover, pending) == JAILHOUSE_WINDOW_IDT + JAILHOUSE_WINDOW_IDT_SIZE, "pending");
 _Static_assert(sizeof(struct jailhouse_x86_handover) == JAILHOUSE_HANDOVER_SIZE, "size");
 
 #define CPUID_1_ECX_XSAVE	(1U << 26)
@@ -44,32 +51,22 @@ static const struct {
 	{ CR4_FRED, "flexible return and event delivery (CR4.FRED); boot with fred=off" },
 };
 
+static struct desc_ptr linux_table(const struct jailhouse_x86_table *table)
+{
+	return (struct desc_ptr){ table->limit, table->base };
+}
+
 static void linux_state_save(struct linux_state *state)
 {
+	const struct jailhouse_x86_handover *h = &this_cpu()->handover;
+
 	state->cr0 = cr0_read();
 	state->cr2 = cr2_read();
 	state->dr6 = dr6_read();
 	state->dr7 = dr7_read();
 	asm volatile("mov %%ss, %0" : "=r" (state->ss));
-	asm volatile("sgdt %0" : "=m" (state->gdtr));
-	asm volatile("sidt %0" : "=m" (state->idtr));
-}
-
-/*
- * The way back is in the stub's page: with Linux' descriptor tables loaded, but
- * their memory not yet mapped, nothing may fault or touch a segment until then.
- */
-void __noreturn linux_return(const struct desc_ptr *gdtr, const struct desc_ptr *idtr)
-{
-	struct per_cpu *cpu = this_cpu();
-	u64 handover = hypervisor_header.linux_virt + ((char *)&cpu->handover - __image_start);
-
-	asm volatile("lgdt %0\n\t"
-		     "lidt %1\n\t"
-		     "jmp *%2"
-		     : : "m" (*gdtr), "m" (*idtr), "a" (hypervisor_header.stub_leave),
-			 "D" (handover), "S" (cpu->handover.cr3) : "memory");
-	__builtin_unreachable();
+	state->gdtr = linux_table(&h->gdtr);
+	state->idtr = linux_table(&h->idtr);
 }
 
 static void __noreturn entry_failed(struct per_cpu *cpu, int error)

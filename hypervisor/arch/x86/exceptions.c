@@ -12,8 +12,8 @@
 #include <arch/cpu.h>
 #include <arch/exceptions.h>
 #include <arch/registers.h>
+#include <arch/vcpu.h>
 
-#define VECTOR_NMI		2
 #define VECTOR_SECURITY		30	/* INIT turned into an exception (VM_CR.R_INIT) */
 #define INTERRUPT		32U	/* this and all above: one stub */
 #define VECTORS			256
@@ -110,10 +110,12 @@ void exception_handle(struct exception_frame *frame)
 {
 	u64 vector = frame->vector;
 
-	if (vector == VECTOR_NMI)
+	if (vector == XCPT_NMI) {
 		this_cpu()->arch.nmi_pending = true;
-	else if (vector == INTERRUPT)
+		vcpu_exit_soon();
+	} else if (vector == INTERRUPT) {
 		apic_eoi();
-	else if (vector != VECTOR_SECURITY && !fixup(frame))
+	} else if (vector != VECTOR_SECURITY && !fixup(frame)) {
 		exception_fatal(frame);
+	}
 }

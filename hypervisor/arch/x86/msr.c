@@ -14,73 +14,38 @@
 
 #define MSR_INSN_LENGTH		2
 
-#define PASS	MSR_PASS
-#define NATIVE	MSR_NATIVE
-#define GP	MSR_GP
-#define IGNORE	MSR_IGNORE
-#define FATAL	MSR_FATAL
-#define EMULATE	MSR_EMULATE
-
-/* First match counts. Columns: root read, root write, cell read, cell write. */
-static const struct msr_rule {
-	u32 first, last;
-	u8 action[4];
-} rules[] = {
+/* After the vendor's. */
+static const struct msr_rule rules[] = {
 	/* Mode and address of the local APIC are fixed. */
-	{ 0x01b, 0x01b, { PASS, FATAL, PASS, FATAL } },
+	{ 0x01b, 0x01b, { MSR_PASS, MSR_FATAL, MSR_PASS, MSR_FATAL } },
 	/* Microcode update (Intel's number) */
-	{ 0x079, 0x079, { GP, GP, GP, FATAL } },
+	{ 0x079, 0x079, { MSR_GP, MSR_GP, MSR_GP, MSR_FATAL } },
 	/* Variable and fixed MTRRs describe the whole machine. */
-	{ 0x200, 0x276, { PASS, FATAL, PASS, FATAL } },
-	{ 0x277, 0x277, { EMULATE, EMULATE, EMULATE, EMULATE } },
-	{ 0x2ff, 0x2ff, { PASS, EMULATE, PASS, EMULATE } },
+	{ 0x200, 0x276, { MSR_PASS, MSR_FATAL, MSR_PASS, MSR_FATAL } },
+	{ 0x277, 0x277, { MSR_EMULATE, MSR_EMULATE, MSR_EMULATE, MSR_EMULATE } },
+	{ 0x2ff, 0x2ff, { MSR_PASS, MSR_EMULATE, MSR_PASS, MSR_EMULATE } },
 	/* Intel PT writes to physical addresses. */
-	{ 0x560, 0x58f, { GP, GP, GP, FATAL } },
+	{ 0x560, 0x58f, { MSR_GP, MSR_GP, MSR_GP, MSR_FATAL } },
 	{ 0x800, 0x82f, { MSR_X2APIC, MSR_X2APIC, MSR_X2APIC, MSR_X2APIC } },
-	{ 0x830, 0x830, { MSR_X2APIC, EMULATE, MSR_X2APIC, EMULATE } },
+	{ 0x830, 0x830, { MSR_X2APIC, MSR_EMULATE, MSR_X2APIC, MSR_EMULATE } },
 	{ 0x831, 0x83f, { MSR_X2APIC, MSR_X2APIC, MSR_X2APIC, MSR_X2APIC } },
-	{ 0xc0000080, 0xc0000080, { PASS, EMULATE, PASS, EMULATE } },
-	/* TSC ratio: of the hypervisor */
-	{ 0xc0000104, 0xc0000104, { PASS, GP, PASS, FATAL } },
-	/* SYSCFG */
-	{ 0xc0010010, 0xc0010010, { PASS, GP, PASS, FATAL } },
-	/* HWCR: Linux sets performance bits on every CPU it brings online. */
-	{ 0xc0010015, 0xc0010015, { PASS, PASS, PASS, IGNORE } },
-	/* IORRs, TOP_MEM, TOM2: the machine's memory map */
-	{ 0xc0010016, 0xc001001f, { PASS, GP, PASS, FATAL } },
-	/* Microcode patch loader */
-	{ 0xc0010020, 0xc0010020, { PASS, GP, PASS, FATAL } },
-	/* I/O traps, MMIO configuration base */
-	{ 0xc0010050, 0xc0010058, { PASS, GP, PASS, FATAL } },
-	/* P-states and C-states belong to who manages power. */
-	{ 0xc0010061, 0xc001006f, { PASS, PASS, PASS, IGNORE } },
-	{ 0xc0010073, 0xc0010073, { PASS, PASS, PASS, IGNORE } },
-	/* SMM base, address and mask */
-	{ 0xc0010111, 0xc0010113, { PASS, GP, PASS, FATAL } },
-	/* VM_CR: the real value; told "disabled", 6.12 warns whenever a CPU comes back. */
-	{ 0xc0010114, 0xc0010114, { NATIVE, GP, GP, FATAL } },
-	/* IGNNE, SMM control */
-	{ 0xc0010115, 0xc0010116, { GP, GP, GP, FATAL } },
-	/* VM_HSAVE_PA: Linux clears it on its way to a reboot. */
-	{ 0xc0010117, 0xc0010117, { GP, EMULATE, GP, FATAL } },
-	/* keys, doorbell */
-	{ 0xc0010118, 0xc001011b, { GP, GP, GP, FATAL } },
-	/* Core configuration: shared between threads, errata work-arounds */
-	{ 0xc0011000, 0xc001102f, { PASS, PASS, PASS, IGNORE } },
-	/* Scalable MCA banks: beyond the bitmaps, harmless for root (bugs.md A31) */
-	{ 0xc0002000, 0xc0002fff, { NATIVE, NATIVE, GP, GP } },
 	/* KVM's paravirtual registers below us: root's memory only (A31) */
-	{ 0x4b564d00, 0x4b564dff, { NATIVE, NATIVE, GP, GP } },
+	{ 0x4b564d00, 0x4b564dff, { MSR_NATIVE, MSR_NATIVE, MSR_GP, MSR_GP } },
 };
+
+static const struct msr_rule *find_in(const struct msr_rule *rule, unsigned int count, u32 msr)
+{
+	for (; count > 0; rule++, count--)
+		if (msr >= rule->first && msr <= rule->last)
+			return rule;
+	return NULL;
+}
 
 static const struct msr_rule *msr_rule_find(u32 msr)
 {
-	unsigned int n;
+	const struct msr_rule *rule = find_in(vendor_msr_rules, vendor_num_msr_rules, msr);
 
-	for (n = 0; n < ARRAY_SIZE(rules); n++)
-		if (msr >= rules[n].first && msr <= rules[n].last)
-			return &rules[n];
-	return NULL;
+	return rule ? rule : find_in(rules, ARRAY_SIZE(rules), msr);
 }
 
 /* x2APIC registers are the hardware's business in that mode, translated otherwise. */
@@ -100,7 +65,7 @@ enum msr_action msr_action(u32 msr, bool root, bool is_write)
 	return resolve(rule->action[(root ? 0 : 2) + (is_write ? 1 : 0)]);
 }
 
-static void msr_done(void)
+void msr_done(void)
 {
 	vcpu_skip_instruction(MSR_INSN_LENGTH);
 }
@@ -111,12 +76,12 @@ static void set_result(struct guest_regs *regs, u64 value)
 	regs->rdx = value >> 32;
 }
 
-static u64 operand(const struct guest_regs *regs)
+u64 msr_operand(const struct guest_regs *regs)
 {
 	return (u32)regs->rax | regs->rdx << 32;
 }
 
-static bool inject_gp(void)
+bool msr_inject_gp(void)
 {
 	vcpu_inject_exception(XCPT_GP, true, 0);
 	return true;
@@ -162,7 +127,7 @@ static void update_memory_types(struct arch_percpu *arch)
 static bool pat_write(struct guest_regs *regs)
 {
 	struct arch_percpu *arch = &this_cpu()->arch;
-	u64 pat = operand(regs);
+	u64 pat = msr_operand(regs);
 
 	if (!pat_valid(pat)) {
 		panic_printk("FATAL: Invalid PAT value: %llx, cell \"%s\", CPU %u\n", pat,
@@ -181,7 +146,7 @@ static bool mtrr_def_type_write(struct guest_regs *regs)
 	struct arch_percpu *arch = &this_cpu()->arch;
 
 	arch->mtrr_def_type = (arch->mtrr_def_type & ~MTRR_ENABLE) |
-		(operand(regs) & MTRR_ENABLE);
+		(msr_operand(regs) & MTRR_ENABLE);
 	update_memory_types(arch);
 	msr_done();
 	return true;
@@ -198,19 +163,10 @@ void msr_reset_memory_types(void)
 
 /* --- Others ------------------------------------------------------------- */
 
-static bool efer_write(struct guest_regs *regs)
+/* Shown as emulated; hardware that can pass the read does (the rules say which). */
+static bool mtrr_def_type_read(struct guest_regs *regs)
 {
-	if (!vcpu_set_efer(operand(regs)))
-		return inject_gp();
-	msr_done();
-	return true;
-}
-
-/* Ours.  Clearing it is harmless; setting it is how a KVM in root finds out. */
-static bool hsave_pa_write(struct guest_regs *regs)
-{
-	if ((u32)regs->rax || (u32)regs->rdx)
-		return inject_gp();
+	set_result(regs, this_cpu()->arch.mtrr_def_type);
 	msr_done();
 	return true;
 }
@@ -220,7 +176,7 @@ static bool native_read(struct guest_regs *regs, u32 msr)
 	u64 value;
 
 	if (!msr_read_safe(msr, &value))
-		return inject_gp();
+		return msr_inject_gp();
 	set_result(regs, value);
 	msr_done();
 	return true;
@@ -228,23 +184,18 @@ static bool native_read(struct guest_regs *regs, u32 msr)
 
 static bool native_write(const struct guest_regs *regs, u32 msr)
 {
-	if (!msr_write_safe(msr, operand(regs)))
-		return inject_gp();
+	if (!msr_write_safe(msr, msr_operand(regs)))
+		return msr_inject_gp();
 	msr_done();
 	return true;
 }
 
 /* Handlers for EMULATE in `rules`; the x2APIC range has its own. */
-static const struct {
-	u32 msr;
-	bool is_write;
-	bool (*handler)(struct guest_regs *regs);
-} emulations[] = {
-	{ MSR_EFER, true, efer_write },
+static const struct msr_emulation emulations[] = {
 	{ MSR_PAT, false, pat_read },
 	{ MSR_PAT, true, pat_write },
+	{ MSR_MTRR_DEF_TYPE, false, mtrr_def_type_read },
 	{ MSR_MTRR_DEF_TYPE, true, mtrr_def_type_write },
-	{ MSR_VM_HSAVE_PA, true, hsave_pa_write },
 };
 
 static bool is_x2apic_msr(u32 msr)
@@ -252,17 +203,27 @@ static bool is_x2apic_msr(u32 msr)
 	return msr >= MSR_X2APIC_BASE && msr <= MSR_X2APIC_END;
 }
 
+static const struct msr_emulation *find_emulation(const struct msr_emulation *e,
+						  unsigned int count, u32 msr, bool is_write)
+{
+	for (; count > 0; e++, count--)
+		if (e->msr == msr && e->is_write == is_write)
+			return e;
+	return NULL;
+}
+
 static bool emulate(struct guest_regs *regs, u32 msr, bool is_write)
 {
-	unsigned int n;
+	const struct msr_emulation *e;
 
 	if (is_x2apic_msr(msr))
 		return is_write ? apic_handle_x2apic_write(regs, msr) :
 			apic_handle_x2apic_read(regs, msr);
-	for (n = 0; n < ARRAY_SIZE(emulations); n++)
-		if (emulations[n].msr == msr && emulations[n].is_write == is_write)
-			return emulations[n].handler(regs);
-	return inject_gp();
+	e = find_emulation(emulations, ARRAY_SIZE(emulations), msr, is_write);
+	if (!e)
+		e = find_emulation(vendor_msr_emulations, vendor_num_msr_emulations, msr,
+				   is_write);
+	return e ? e->handler(regs) : msr_inject_gp();
 }
 
 static bool msr_access(struct guest_regs *regs, bool is_write)
@@ -287,7 +248,7 @@ static bool msr_access(struct guest_regs *regs, bool is_write)
 	case MSR_FATAL:
 		return msr_fatal(msr, is_write);
 	default:
-		return inject_gp();
+		return msr_inject_gp();
 	}
 }
 

@@ -47,7 +47,7 @@ const u8 *msrpm_for(bool root);
 unsigned int vcpu_fetch(const struct vcpu_state *state, u8 *bytes);
 """
 SOURCES = [
-    *(f"hypervisor/arch/x86/{n}.c" for n in ("apic", "apic_guest", "ipi", "msr", "cpuid", "guest_walk", "svm/msrpm")),
+    *(f"hypervisor/arch/x86/{n}.c" for n in ("apic", "apic_guest", "ipi", "msr", "cpuid", "guest_walk", "svm/msr", "svm/msrpm")),
     "hypervisor/lib/string.c", "apic_world.c", "io.c", "printk.c",
 ]  # fmt: skip
 

@@ -120,7 +120,7 @@ IMAGE = struct.Struct("<8sIIQQQQQIIQQQQQQQ")
 FIELDS = ("signature", "image_version", "architecture", "core_size", "percpu_size", "link_address",
           "entry", "console_page")
 GOOD: dict[str, Any] = {
-    "signature": b"JAILHOUS", "image_version": 1, "architecture": X86, "core_size": 0x20000,
+    "signature": b"JAILHOUS", "image_version": 2, "architecture": X86, "core_size": 0x20000,
     "percpu_size": 0x8000, "link_address": 0xFFFF800000000000, "entry": 0x100, "console_page": 0x1000,
 }
 IMAGE_OK, IMAGE_SIGNATURE, IMAGE_VERSION, IMAGE_ARCHITECTURE, IMAGE_HEADER, IMAGE_SPACE = range(6)
@@ -146,7 +146,7 @@ def test_good_image(mod: Any) -> None:
     [
         ({"signature": b"JAILHOUX"}, IMAGE_SIGNATURE),
         ({"file_size": 10}, IMAGE_SIGNATURE),
-        ({"image_version": 2}, IMAGE_VERSION),
+        ({"image_version": 1}, IMAGE_VERSION),
         ({"architecture": 2}, IMAGE_ARCHITECTURE),
         ({"percpu_size": 0}, IMAGE_HEADER),
         ({"percpu_size": 0x3000}, IMAGE_HEADER),

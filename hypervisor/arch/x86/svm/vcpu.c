@@ -4,6 +4,7 @@
 #include <core/cell.h>
 #include <core/cpu.h>
 #include <core/printk.h>
+#include <core/sections.h>
 #include <lib/string.h>
 #include <arch/apic_hw.h>
 #include <arch/exceptions.h>
@@ -199,6 +200,11 @@ void vcpu_activate(void)
 	svm_run(&regs);
 }
 
+void vcpu_exit_soon(void)
+{
+	/* GIF is 0: the NMI was let in on purpose, and who did that looks at the events. */
+}
+
 /* --- The guest becomes Linux ----------------------------------------------- */
 
 static void fill_handover(struct jailhouse_x86_handover *h, const struct guest_regs *regs,
@@ -228,6 +234,23 @@ static void fill_handover(struct jailhouse_x86_handover *h, const struct guest_r
 	h->cr3 = vmcb->cr3;
 	h->cr4 = vmcb->cr4;
 	h->efer = vmcb->efer & ~EFER_SVME;
+}
+
+/*
+ * The way back is in the stub's page: with Linux' descriptor tables loaded, but
+ * their memory not yet mapped, nothing may fault or touch a segment until then.
+ */
+void __noreturn linux_return(const struct desc_ptr *gdtr, const struct desc_ptr *idtr)
+{
+	struct per_cpu *cpu = this_cpu();
+	u64 handover = hypervisor_header.linux_virt + ((char *)&cpu->handover - __image_start);
+
+	asm volatile("lgdt %0\n\t"
+		     "lidt %1\n\t"
+		     "jmp *%2"
+		     : : "m" (*gdtr), "m" (*idtr), "a" (hypervisor_header.stub_leave),
+			 "D" (handover), "S" (cpu->handover.cr3) : "memory");
+	__builtin_unreachable();
 }
 
 /* FS, GS, TR, LDTR and the system call MSRs are Linux' already. */

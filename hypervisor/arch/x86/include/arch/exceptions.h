@@ -8,7 +8,7 @@ void descriptor_tables_load(void);
 
 #include <arch/percpu.h>
 
-/* Leave through the stub, with what is in the handover area (arch/x86/cpu.c). */
+/* Leave through the stub, with what is in the handover area (of the vendor). */
 void linux_return(const struct desc_ptr *gdtr, const struct desc_ptr *idtr)
 	__attribute__((noreturn));
 

@@ -3,7 +3,7 @@
 #ifndef ARCH_MSR_H
 #define ARCH_MSR_H
 
-#include <core/types.h>
+#include <core/percpu.h>
 
 enum msr_action {
 	MSR_PASS,	/* direct, no exit where a bitmap can say so */
@@ -14,6 +14,29 @@ enum msr_action {
 	MSR_EMULATE,
 	MSR_X2APIC,	/* only in the table: MSR_PASS or MSR_EMULATE, by mode */
 };
+
+/* First match counts. Columns: root read, root write, cell read, cell write. */
+struct msr_rule {
+	u32 first, last;
+	u8 action[4];
+};
+/* Handlers for MSR_EMULATE; false: a violation */
+struct msr_emulation {
+	u32 msr;
+	bool is_write;
+	bool (*handler)(struct guest_regs *regs);
+};
+
+/* Of the vendor; rules come before the common ones. */
+extern const struct msr_rule vendor_msr_rules[];
+extern const unsigned int vendor_num_msr_rules;
+extern const struct msr_emulation vendor_msr_emulations[];
+extern const unsigned int vendor_num_msr_emulations;
+
+/* For handlers */
+u64 msr_operand(const struct guest_regs *regs);
+void msr_done(void);		/* on to the next instruction */
+bool msr_inject_gp(void);	/* true */
 
 enum msr_action msr_action(u32 msr, bool root, bool is_write);
 

@@ -53,6 +53,10 @@ struct arch_percpu {
 	volatile int sipi_vector;	/* SIPI_NONE, or the page number */
 	volatile enum apic_wait wait;
 
+	/* Intel (vmx/): the VMCS is current; the last entry was refused */
+	volatile bool vmcs_loaded;
+	bool entry_failed;
+
 	volatile bool nmi_pending;	/* an NMI arrived: look at the events again */
 	volatile bool moved;		/* came from another cell: clean FP, debug, PMU */
 

@@ -50,9 +50,11 @@
 #define VM_CR_SVMDIS		(1UL << 4)
 
 #define XCPT_DB			1
+#define XCPT_NMI		2
 #define XCPT_UD			6
 #define XCPT_GP			13
 #define XCPT_AC			17
+#define XCPT_MC			18
 
 struct cpuid { u32 eax, ebx, ecx, edx; };
 

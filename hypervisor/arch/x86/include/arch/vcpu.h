@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The vendor interface: implemented once in svm/, later once in vmx/; chosen
- * at build time.  Everything else in arch/x86 is common.
+ * The vendor interface: implemented once in svm/, once in vmx/; the image
+ * has one of them.  Everything else in arch/x86 is common.
  */
 #ifndef ARCH_VCPU_H
 #define ARCH_VCPU_H
@@ -25,6 +25,8 @@ void vcpu_leave(void) __noreturn;
 void vcpu_park(void);
 void vcpu_reset(unsigned int sipi_vector);	/* 0x100: cell start, at cpu_reset_address */
 void vcpu_flush_tlb(void);
+/* The NMI handler: an entry that is on its way must end at once. */
+void vcpu_exit_soon(void);
 void vcpu_skip_instruction(unsigned int length);
 void vcpu_set_rip(u64 rip);
 void vcpu_inject_exception(unsigned int vector, bool has_error, u32 error);
