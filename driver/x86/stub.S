@@ -13,7 +13,7 @@
 #include <asm/unwind_hints.h>
 #include <jailhouse/image.h>
 #include "../compat.h"
-#include "stub_macros.h"
+#include "stub_macros.S"
 
 	.text
 	/* Under 1 KiB and aligned to that: cannot straddle pages. */

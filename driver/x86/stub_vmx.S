@@ -15,7 +15,7 @@
 #include <asm/unwind_hints.h>
 #include <jailhouse/image.h>
 #include "../compat.h"
-#include "stub_macros.h"
+#include "stub_macros.S"
 
 #define PENDING		(JAILHOUSE_WINDOW_IDT + JAILHOUSE_WINDOW_IDT_SIZE)
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Virtual machine control structure: fields (SDM 3D, appendix B), controls, exits (SDM 3C, 24; appendix C). */
+/*
+ * Virtual machine control structure: fields (SDM 3D, appendix B), controls
+ * (SDM 3C, 24), exits (SDM 3D, appendix C).
+ */
 #ifndef VMX_VMCS_H
 #define VMX_VMCS_H
 
