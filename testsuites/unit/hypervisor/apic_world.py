@@ -44,13 +44,22 @@ int msr_action(u32 msr, bool root, bool is_write);
 void msr_reset_memory_types(void);
 void msrpm_init(void);
 const u8 *msrpm_for(bool root);
+void msr_bitmaps_init(void);
+const u8 *msr_bitmap_for(bool root);
 unsigned int vcpu_fetch(const struct vcpu_state *state, u8 *bytes);
 """
-SOURCES = [
-    *(f"hypervisor/arch/x86/{n}.c" for n in ("apic", "apic_guest", "ipi", "msr", "cpuid", "guest_walk", "svm/msr", "svm/msrpm")),
-    "hypervisor/lib/string.c", "apic_world.c", "io.c", "printk.c",
-]  # fmt: skip
+VENDOR = {"svm": ("svm/msr", "svm/msrpm"), "vmx": ("vmx/msr",)}
 
+
+def sources(vendor: str) -> list[str]:
+    common = ("apic", "apic_guest", "ipi", "msr", "cpuid", "guest_walk")
+    return [
+        *(f"hypervisor/arch/x86/{n}.c" for n in (*common, *VENDOR[vendor])),
+        "hypervisor/lib/string.c", "apic_world.c", "io.c", "printk.c",
+    ]  # fmt: skip
+
+
+SOURCES = sources("svm")
 IDS = (0, 1, 2, 3, 0x10, 0x11, 0x12, 0xFE)
 CELL_CPUS = 0b0111_0100  # CPUs 2, 4, 5, 6
 GP, UD = 13, 6
@@ -64,8 +73,10 @@ SELF, ALL, OTHERS = 1 << 18, 2 << 18, 3 << 18
 class World:
     """CPU 2 of the non-root cell runs, unless a test changes it."""
 
-    def __init__(self, hostlib: Any, x2apic: bool = False, ids: Sequence[int] = IDS) -> None:
-        mod = hostlib(SOURCES, CDEF)
+    def __init__(
+        self, hostlib: Any, x2apic: bool = False, ids: Sequence[int] = IDS, vendor: str = "svm"
+    ) -> None:
+        mod = hostlib(sources(vendor), CDEF)
         self.ffi, self.lib = mod.ffi, mod.lib
         assert self.lib.world_init(x2apic, list(ids), CELL_CPUS) == 0
         self.regs = self.ffi.new("struct guest_regs *")
