@@ -52,7 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
         targets=[TARGETS[name] for name in named] if named else runnable(),
     )
     run = config.stash[RUN]
-    collect.register(config, directory, run.kernel, [target.name for target in run.targets])
+    names = [target.name for target in run.targets]
+    collect.register(config, directory, collect.Facts(run.kernel, names, run.tested))
     if worker_input is None:
         config.pluginmanager.register(Judge(run), "jailhouse-judge")
 

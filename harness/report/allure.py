@@ -127,6 +127,7 @@ def configuration(run: Path, output: Path, history: Path | None) -> dict[str, ob
     }
     if history is not None:
         made["historyPath"] = str(history)
+        made["historyLimit"] = 50
     return made
 
 

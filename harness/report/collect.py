@@ -16,6 +16,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import allure_commons
@@ -37,11 +38,13 @@ _DURATION = re.compile(r" in (?P<seconds>[0-9.]+) s$")
 #: In this order, with these names; whatever else a test's folder holds comes after.
 _NAMES: Mapping[str, str] = {
     "failure.txt": "failure",
+    "hang.txt": "hang report",
     "transcript.log": "transcript of steps and commands",
     "hypervisor-console.log": "console: hypervisor",
     "root-console.log": "console: root cell",
     "inmate-console.log": "console: inmate",
     "command-channel.log": "console: command channel (frames)",
+    "hang.json": "hang report as data",
     "rerun.txt": "run this test again",
 }
 #: Files that are no text.
@@ -153,7 +156,8 @@ def steps(transcript: str, stop: int) -> Iterator[TestStepResult]:
         end = origin + round(float(match["elapsed"]) * 1000)
         lasted = _DURATION.search(match["text"])
         start = end - round(float(lasted["seconds"]) * 1000) if lasted else end
-        yield TestStepResult(name=match["text"], start=start, stop=end, status=Status.PASSED)
+        status = Status.FAILED if match["text"] == "test failed" else Status.PASSED
+        yield TestStepResult(name=match["text"], start=start, stop=end, status=status)
 
 
 def machines(folder: Path) -> Iterator[tuple[str, str]]:
@@ -199,13 +203,22 @@ class BugLinks:
         return Link(type="issue", url=f"{self._base}#{bug}", name=f"{bug}: {symptom}")
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What a run is about; `tested` answers hashes of what is tested, by file name."""
+
+    kernel: str
+    targets: list[str]
+    tested: Callable[[], dict[str, str]]
+
+
 class Closer:
     """In the controlling process: tests whose worker died, and what was tested with what."""
 
-    def __init__(self, folder: Path, run: Path, targets: list[str], kernel: str) -> None:
+    def __init__(self, folder: Path, run: Path, facts: Facts) -> None:
         self._folder = folder
         self._run = run
-        self._facts = {"kernel": kernel, "targets": ", ".join(targets)}
+        self._facts = facts
         self._crashes: list[pytest.TestReport] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -216,7 +229,8 @@ class Closer:
     def pytest_sessionfinish(self) -> None:
         for report in self._crashes:
             crashed.write(self._folder, self._run, report, attach_folder)
-        facts = self._facts | versions(machines=(self._run / "machines").is_dir())
+        facts = {"kernel": self._facts.kernel, "targets": ", ".join(self._facts.targets)}
+        facts |= self._facts.tested() | versions(machines=(self._run / "machines").is_dir())
         lines = (f"{name} = {value}\n" for name, value in facts.items())
         (self._folder / "environment.properties").write_text("".join(lines))
 
@@ -237,7 +251,7 @@ def versions(*, machines: bool) -> dict[str, str]:
     return found
 
 
-def register(config: pytest.Config, run: Path, kernel: str, targets: list[str]) -> None:
+def register(config: pytest.Config, run: Path, facts: Facts) -> None:
     """Collect this process's results. Call it before allure-pytest is configured.
 
     It costs some milliseconds a test; `-p no:allure_pytest` does without.
@@ -249,9 +263,9 @@ def register(config: pytest.Config, run: Path, kernel: str, targets: list[str]) 
         config.option.allure_report_dir = str(run / "allure")
     folder = Path(config.option.allure_report_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    config.pluginmanager.register(Collector(config, run, kernel), "jailhouse-collector")
+    config.pluginmanager.register(Collector(config, run, facts.kernel), "jailhouse-collector")
     if not hasattr(config, "workerinput"):
-        closer = Closer(folder, run, targets, kernel)
+        closer = Closer(folder, run, facts)
         config.pluginmanager.register(closer, "jailhouse-closer")
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`make report`, seen through a browser: a run with a failure of each kind."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from harness.report import allure
 from harness.results import REPOSITORY
+from testsuites import nested
 
 #: A run as the harness leaves it, without a machine: a test's folder is written by hand.
 TESTS = '''
@@ -43,24 +43,13 @@ def test_killed(): os.kill(os.getpid(), signal.SIGKILL)
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of that run."""
     folder = tmp_path_factory.mktemp("reported")
-    (folder / "test_x.py").write_text(TESTS)
-    (folder / "pytest.ini").write_text("[pytest]\n")
-    environment = {
-        **os.environ,
-        "JAILHOUSE_RESULTS": str(folder / "results"),
-        "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'tools'}",
-    }
-    subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "harness.plugin", "-p", "no:cacheprovider", "-q",
-         "-n", "1", "test_x.py"],
-        cwd=folder, env=environment, check=False, capture_output=True, timeout=120,
-    )  # fmt: skip
+    _, run = nested.run(folder, TESTS, "-n", "1")
     done = subprocess.run(
-        [sys.executable, "-m", "harness.report", folder / "results" / "latest"],
-        cwd=REPOSITORY, env=environment, check=False, capture_output=True, text=True, timeout=120,
+        [sys.executable, "-m", "harness.report", run], cwd=REPOSITORY, env=nested.environment(folder),
+        check=False, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return folder / "results" / "latest" / allure.REPORT
+    return run / allure.REPORT
 
 
 def test_what_a_reader_sees_first(opened: Callable[..., Page], report: Path) -> None:

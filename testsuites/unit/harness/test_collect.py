@@ -4,8 +4,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from allure_commons import model2
 
 from harness.report import allure, collect, crashed
 from harness.results import REPOSITORY, folder_name
+from testsuites import nested
 
 TESTS = """
 import os, pytest, signal, time
@@ -41,20 +40,7 @@ def test_more(number): time.sleep(0.01)
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """What a run in which a worker is killed printed, and its results."""
-    folder = tmp_path_factory.mktemp("inner")
-    (folder / "test_x.py").write_text(TESTS)
-    (folder / "pytest.ini").write_text("[pytest]\n")
-    environment = {
-        **os.environ,
-        "JAILHOUSE_RESULTS": str(folder / "results"),
-        "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'tools'}",
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "harness.plugin", "-p", "no:cacheprovider",
-         "-n", "2", "test_x.py"],
-        cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    return done.stdout, folder / "results" / "latest"
+    return nested.run(tmp_path_factory.mktemp("inner"), TESTS, "-n", "2")
 
 
 def collected(run: Path) -> dict[str, dict[str, Any]]:
@@ -121,6 +107,10 @@ def test_versions_are_written(ended: tuple[str, Path]) -> None:
     text = (ended[1] / "allure" / "environment.properties").read_text()
     facts = dict(line.split(" = ", 1) for line in text.splitlines())
     assert facts["kernel"] == "6.1"
+    built = REPOSITORY / "build/hypervisor"
+    assert {name for name in facts if name.endswith(".bin")} == {
+        path.name for path in built.glob("jailhouse*.bin")
+    }
     assert re.fullmatch(r"\d+\.\d+\.\d+", facts["gcc"])
     assert facts["commit"]
 
@@ -159,8 +149,9 @@ def test_folder_becomes_steps_attachments_and_a_rendered_machine(tmp_path: Path)
     (folder / "inmate-console.log").write_text("")
     (folder / "hypervisor-console.log").write_text("Initializing\n")
     (folder / "hang.json").write_text("{}")
+    (folder / "hang.txt").write_text("silent inmate\n")
     transcript = folder / "transcript.log"
-    transcript.write_text("    1.000 enable\n    3.500 run 'ls' -> 0 in 0.500 s\n")
+    transcript.write_text("    1.000 enable\n    3.500 run 'ls' -> 0 in 0.500 s\n    4.000 test failed\n")
     os.utime(transcript, (1000, 1000))
     (folder / "screen.png").write_bytes(b"\x89PNG\r\n")
     attached: list[tuple[str | bytes, str, str, str]] = []
@@ -168,14 +159,16 @@ def test_folder_becomes_steps_attachments_and_a_rendered_machine(tmp_path: Path)
     collect.attach_folder(
         folder, result, lambda *args: attached.append(args)  # type: ignore[arg-type]
     )
-    assert [(step.name, step.start, step.stop) for step in result.steps] == [
-        ("enable", 997_500, 997_500),
-        ("run 'ls' -> 0 in 0.500 s", 999_500, 1_000_000),
+    assert [(step.name, step.start, step.stop, step.status) for step in result.steps] == [
+        ("enable", 997_000, 997_000, "passed"),
+        ("run 'ls' -> 0 in 0.500 s", 999_000, 999_500, "passed"),
+        ("test failed", 1_000_000, 1_000_000, "failed"),
     ]
     assert [(name, kind) for _, name, kind, _ in attached] == [
+        ("hang report", "text/plain"),
         ("transcript of steps and commands", "text/plain"),
         ("console: hypervisor", "text/plain"),
-        ("hang.json", "application/json"),
+        ("hang report as data", "application/json"),
         ("screen.png", "image/png"),
         ("machine", "text/plain"),
     ]
