@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import provision
+from harness.cache import locked
 from harness.errors import BuildFailure
 from harness.image import Artifacts
 from harness.results import REPOSITORY
@@ -47,12 +48,14 @@ def build_root(arch: str = "x86") -> Path:
     return root if arch == "x86" else root / arch
 
 
-def _make(component: str, tools: Toolchain, *words: str) -> None:
+def _make(component: str, tools: Toolchain, out: Path, *words: str) -> None:
     command = ["make", "--no-print-directory", "-j2", "-C", str(REPOSITORY / component)]
-    command += [*tools.words(), *words]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    command += [*tools.words(), f"O={out}", *words]
+    # Two runs of tests in one tree would write the same objects at once.
+    with locked(out / ".making"):
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
     if done.returncode != 0:
         raise BuildFailure(f"make -C {component} {' '.join(words)}:\n{done.stdout[-6000:]}")
 
@@ -64,9 +67,9 @@ def build(kernel: str, arch: str = "x86", progress: Progress = lambda text: None
     out = build_root(arch)
     for component in COMPONENTS:
         progress(f"building {component}")
-        _make(component, tools, f"O={out}")
+        _make(component, tools, out)
     progress(f"building driver for {tree.release}")
-    _make("driver", tools, f"O={out}", f"KDIR={tree.build}")
+    _make("driver", tools, out, f"KDIR={tree.build}")
     return found(out, kernel, arch)
 
 
@@ -80,7 +83,7 @@ def hypervisor_variant(words: Sequence[str], arch: str = "x86") -> Path:
     """A hypervisor built with configuration words; the output directory to use."""
     name = "-".join(sorted(words)).lower()
     out = build_root(arch) / "variants" / name
-    _make("hypervisor", TOOLCHAINS[arch], f"O={out}", f"CONFIG={' '.join(sorted(words))}")
+    _make("hypervisor", TOOLCHAINS[arch], out, f"CONFIG={' '.join(sorted(words))}")
     return out
 
 
