@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the module asks of the architecture (x86/, later arm64/). */
+/* What the module asks of the architecture (x86/, arm64/). */
 #ifndef DRIVER_ARCH_H
 #define DRIVER_ARCH_H
 
@@ -9,8 +9,11 @@
 /* arch_hypercall(), ARCH_CONFIG; ARCH_PINNED_CPU where there is such a CPU */
 #ifdef CONFIG_X86_64
 #include "x86/hypercall.h"
+#elif defined(CONFIG_ARM64)
+#include "arm64/hypercall.h"
+#include "arm64/caches.h"
 #else
-#error "only x86-64 is implemented"
+#error "only x86-64 and arm64 are implemented"
 #endif
 
 /* Firmware file for this machine; NULL: no (usable) virtualisation. */
@@ -25,6 +28,20 @@ int arch_fill_config(struct jailhouse_system *config);
 /* Build and free what is needed to enter; the header is completed. */
 int arch_prepare_entry(struct jailhouse_image_header *header, u64 phys, u64 size);
 void arch_finish_entry(void);
+
+#ifdef CONFIG_ARM64
+/* Nothing changes in the hypervisor's memory any more: CPUs with caches off shall see it. */
+void arch_last_preparation(void);
+/* What was written will be read with caches off, and executed. */
+static inline void arch_publish_image(const void *image, size_t size)
+{
+	caches_clean(image, size);
+	caches_invalidate_instructions();
+}
+#else
+static inline void arch_last_preparation(void) { }
+static inline void arch_publish_image(const void *image, size_t size) { }
+#endif
 
 /* On every CPU at the same time, interrupts off. Returns what the hypervisor returns. */
 int arch_enter(unsigned int cpu);

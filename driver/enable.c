@@ -121,6 +121,7 @@ static int enter_all_cpus(const struct cell *root)
 		goto out;
 
 	hypervisor_mem->online_cpus = num_online_cpus();
+	arch_last_preparation();
 	atomic_set(&enter_error, 0);
 	down_write(&hypervisor_sem);
 	err = stop_machine(enter_this_cpu, NULL, cpu_online_mask);

@@ -93,6 +93,8 @@ static int image_load(const struct cell *cell, const struct jailhouse_preload_im
 		return -EBUSY;
 	}
 	err = image_copy(mem, u64_to_user_ptr(image.source_address), image.size);
+	if (!err)
+		arch_publish_image(mem, image.size);
 	memunmap(mem);
 	return err;
 }

@@ -10,9 +10,6 @@
 
 MODULE_DESCRIPTION("Loader of and interface to the Jailhouse partitioning hypervisor");
 MODULE_LICENSE("GPL");
-MODULE_FIRMWARE("jailhouse-amd.bin");
-MODULE_FIRMWARE("jailhouse-intel.bin");
-MODULE_FIRMWARE("jailhouse-intel.bin");
 MODULE_VERSION(JAILHOUSE_VERSION);
 
 DEFINE_MUTEX(jailhouse_lock);

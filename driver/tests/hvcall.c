@@ -13,15 +13,11 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
-#include <asm/msr.h>
-#include <asm/processor.h>
-#include <asm/special_insns.h>
 
 #include <jailhouse/hypercall.h>
 
 #include "../compat.h"
-#include "../x86/hypercall.h"
-#include "hvcall.h"
+#include "arch.h"
 
 MODULE_DESCRIPTION("Hypercalls and accesses for tests of the Jailhouse hypervisor");
 MODULE_LICENSE("GPL");
@@ -67,40 +63,6 @@ static void do_create_at(struct job *job)
 	job->call.result = arch_hypercall(JAILHOUSE_HC_CELL_CREATE, job->call.arg[0], 0);
 }
 
-static void do_rdmsr(struct job *job)
-{
-	job->call.result = rdmsrl_safe(job->call.arg[0], &job->call.value) ? -EIO : 0;
-}
-
-static void do_wrmsr(struct job *job)
-{
-	job->call.result = wrmsrl_safe(job->call.arg[0], job->call.arg[1]) ? -EIO : 0;
-}
-
-static void do_in(struct job *job)
-{
-	struct hvcall *call = &job->call;
-
-	if (call->arg[1] == 1)
-		call->value = inb(call->arg[0]);
-	else if (call->arg[1] == 2)
-		call->value = inw(call->arg[0]);
-	else
-		call->value = inl(call->arg[0]);
-}
-
-static void do_out(struct job *job)
-{
-	struct hvcall *call = &job->call;
-
-	if (call->arg[1] == 1)
-		outb(call->arg[2], call->arg[0]);
-	else if (call->arg[1] == 2)
-		outw(call->arg[2], call->arg[0]);
-	else
-		outl(call->arg[2], call->arg[0]);
-}
-
 static void do_mmio_read(struct job *job)
 {
 	struct hvcall *call = &job->call;
@@ -129,54 +91,11 @@ static void do_mmio_write(struct job *job)
 		writeq(call->arg[2], job->mapping);
 }
 
-static void do_cpuid(struct job *job)
-{
-	u32 eax, ebx, ecx, edx;
-
-	cpuid_count(job->call.arg[0], job->call.arg[1], &eax, &ebx, &ecx, &edx);
-	job->call.value = eax | (u64)ebx << 32;
-	job->call.result = ecx | (u64)edx << 32;
-}
-
-static void do_read_cr(struct job *job)
-{
-	unsigned long value = 0;
-
-	if (job->call.arg[0] == 0)
-		value = read_cr0();
-	else if (job->call.arg[0] == 3)
-		value = __read_cr3();
-	else if (job->call.arg[0] == 4)
-		value = __read_cr4();
-	job->call.value = value;
-}
-
-static void do_xsetbv(struct job *job)
-{
-	u64 value = job->call.arg[1];
-	int failed = 1;
-
-	asm volatile("1: xsetbv\n"
-		     "xor %[failed], %[failed]\n"
-		     "2:\n"
-		     _ASM_EXTABLE(1b, 2b)
-		     : [failed] "+r" (failed)
-		     : "c" ((u32)job->call.arg[0]), "a" ((u32)value), "d" ((u32)(value >> 32)));
-	job->call.result = failed ? -EIO : 0;
-}
-
-static void (* const operations[])(struct job *job) = {
+static void (* const operations[HVCALL_NUM_OPS])(struct job *job) = {
 	[HVCALL_OP_HYPERCALL] = do_hypercall,
 	[HVCALL_OP_CREATE] = do_create,
-	[HVCALL_OP_RDMSR] = do_rdmsr,
-	[HVCALL_OP_WRMSR] = do_wrmsr,
-	[HVCALL_OP_IN] = do_in,
-	[HVCALL_OP_OUT] = do_out,
 	[HVCALL_OP_MMIO_READ] = do_mmio_read,
 	[HVCALL_OP_MMIO_WRITE] = do_mmio_write,
-	[HVCALL_OP_CPUID] = do_cpuid,
-	[HVCALL_OP_READ_CR] = do_read_cr,
-	[HVCALL_OP_XSETBV] = do_xsetbv,
 	[HVCALL_OP_CREATE_AT] = do_create_at,
 };
 
@@ -195,7 +114,10 @@ static void job_run(void *info)
 {
 	struct job *job = info;
 
-	operations[job->call.op](job);
+	if (operations[job->call.op])
+		operations[job->call.op](job);
+	else
+		hvcall_arch_operation(job->call.op)(&job->call);
 	complete(&job->done);
 }
 
@@ -234,7 +156,8 @@ static int job_prepare(struct job *job)
 {
 	const struct hvcall *call = &job->call;
 
-	if (call->op == 0 || call->op >= ARRAY_SIZE(operations))
+	if (call->op >= ARRAY_SIZE(operations) ||
+	    (!operations[call->op] && !hvcall_arch_operation(call->op)))
 		return -EINVAL;
 	switch (call->op) {
 	case HVCALL_OP_CREATE:

@@ -41,6 +41,8 @@
  *	10 READ_CR	arg: 0, 3, 4.  value
  *	11 XSETBV	arg: index, value.  result 0, or -EIO after #GP
  *	12 CREATE_AT	arg: physical address.  Hypercall 1 with exactly this
+ *	13 SMC		arm64.  arg: x0 to x5.  result: x0, value: x1
+ * 3 to 6 and 9 to 11 are x86's.
  */
 #ifndef DRIVER_TESTS_HVCALL_H
 #define DRIVER_TESTS_HVCALL_H
@@ -61,6 +63,8 @@ enum hvcall_op {
 	HVCALL_OP_READ_CR,
 	HVCALL_OP_XSETBV,
 	HVCALL_OP_CREATE_AT,
+	HVCALL_OP_SMC,
+	HVCALL_NUM_OPS
 };
 
 struct hvcall {

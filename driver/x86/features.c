@@ -3,6 +3,7 @@
 #include "../driver.h"
 
 #include <linux/cc_platform.h>
+#include <linux/module.h>
 #include <linux/smp.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
@@ -19,6 +20,9 @@
 #ifndef X86_CR4_CET
 #define X86_CR4_CET	BIT(23)
 #endif
+
+MODULE_FIRMWARE("jailhouse-amd.bin");
+MODULE_FIRMWARE("jailhouse-intel.bin");
 
 const char * const arch_stat_names[] = {
 	"vmexits_pio", "vmexits_xapic", "vmexits_cr", "vmexits_cpuid", "vmexits_xsetbv",

@@ -340,5 +340,9 @@ void page_table_retarget(struct page_table *pt, u64 virt, hpa_t phys, unsigned i
 	unsigned int level;
 	u64 *leaf = find_leaf(pt, virt, &level);
 
+	if (pt->format->flush_page) {
+		entry_write(pt->format, leaf, 0);
+		pt->format->flush_page(virt);
+	}
 	entry_write(pt->format, leaf, pt->format->make_leaf(phys, attrs | PG_NO_HUGE, level));
 }

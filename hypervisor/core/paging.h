@@ -42,6 +42,11 @@ struct page_format {
 	u64 (*make_table)(hpa_t table, unsigned int level);
 	hpa_t (*phys)(u64 entry, unsigned int level);	/* of leaf or next table */
 	unsigned int (*attrs)(u64 entry, unsigned int level);	/* of a leaf */
+	/*
+	 * Where a valid entry must not turn into another one: called with the entry
+	 * invalid, before it translates to somewhere else.  May be NULL.
+	 */
+	void (*flush_page)(u64 virt);
 	/* After entries changed: make them visible to the walker (cache clean). May be NULL. */
 	void (*sync)(void *entry, unsigned long size);
 };

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* 8250 by ports or memory (abi.md 1.12). Other types: log page only, with one line. */
+/*
+ * 8250 by ports or memory (abi.md 1.12), and what else the architecture has.
+ * Other types: log page only, with one line.
+ */
 #include <core/cell.h>
 #include <core/cpu.h>
 #include <core/paging.h>
@@ -7,6 +10,7 @@
 #include <core/uart.h>
 #include <arch/cpu.h>
 #include <arch/io.h>
+#include <arch/uart.h>
 
 #define UART_TX		0	/* also divider, low */
 #define UART_DLM	1
@@ -23,7 +27,8 @@
 #define TX_WAIT_MS	2000
 
 static struct {
-	enum { UART_OFF, UART_PORTS, UART_BYTES, UART_WORDS } access;
+	enum { UART_OFF, UART_PORTS, UART_BYTES, UART_WORDS, UART_OTHER } access;
+	const struct uart_driver *driver;	/* UART_OTHER */
 	u16 port;
 	char *base;
 	bool stuck;	/* did not take a character in time: don't wait every time */
@@ -42,6 +47,7 @@ static void uart_write(unsigned int reg, u8 value)
 	case UART_WORDS:
 		mmio_write32(uart.base + 4 * reg, value);
 		break;
+	case UART_OTHER:
 	case UART_OFF:
 		break;
 	}
@@ -56,10 +62,26 @@ static u8 uart_read(unsigned int reg)
 		return mmio_read8(uart.base + reg);
 	case UART_WORDS:
 		return (u8)mmio_read32(uart.base + 4 * reg);
+	case UART_OTHER:
 	case UART_OFF:
 		break;
 	}
 	return 0xff;
+}
+
+static bool uart_ready(void)
+{
+	if (uart.access == UART_OTHER)
+		return uart.driver->ready(uart.base);
+	return uart_read(UART_LSR) & LSR_TX_EMPTY;
+}
+
+static void uart_send(char c)
+{
+	if (uart.access == UART_OTHER)
+		uart.driver->send(uart.base, (u8)c);
+	else
+		uart_write(UART_TX, (u8)c);
 }
 
 void uart_putc(char c)
@@ -69,7 +91,7 @@ void uart_putc(char c)
 	if (uart.access == UART_OFF)
 		return;
 	end = ticks_from_now(uart.stuck ? 0 : TX_WAIT_MS);
-	while (!(uart_read(UART_LSR) & LSR_TX_EMPTY)) {
+	while (!uart_ready()) {
 		if ((s64)(arch_ticks() - end) > 0) {
 			uart.stuck = true;
 			return;
@@ -77,7 +99,7 @@ void uart_putc(char c)
 		cpu_relax();
 	}
 	uart.stuck = false;
-	uart_write(UART_TX, (u8)c);
+	uart_send(c);
 }
 
 static void uart_set_divider(u32 divider)
@@ -105,6 +127,21 @@ static void uart_init_8250(const struct jailhouse_console *con)
 	uart_set_divider(con->divider);
 }
 
+static void uart_init_other(const struct jailhouse_console *con)
+{
+	uart.driver = arch_uart_driver(con->type);
+	if (!uart.driver) {
+		printk("Console type %u is not supported, using the log page only\n", con->type);
+		return;
+	}
+	uart.base = hv_map(hpa(con->address), con->size, PG_READ | PG_WRITE | PG_DEVICE);
+	if (!uart.base)
+		return;
+	if (con->divider && uart.driver->init)
+		uart.driver->init(uart.base, con->divider);
+	uart.access = UART_OTHER;
+}
+
 void console_init(void)
 {
 	const struct jailhouse_console *con = &system_config->debug_console;
@@ -115,5 +152,5 @@ void console_init(void)
 	if (con->type == JAILHOUSE_CON_TYPE_8250)
 		uart_init_8250(con);
 	else if (con->type != JAILHOUSE_CON_TYPE_NONE)
-		printk("Console type %u is not supported, using the log page only\n", con->type);
+		uart_init_other(con);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Text output: an 8250 UART and the hypervisor's console, either, both or
- * none.  Settings come from the communication region, con-* parameters win.
+ * Text output: a UART and the hypervisor's console, either, both or none.
+ * Settings come from the communication region, con-* parameters win.  The 8250
+ * is here, other UARTs are in uart_drivers[] of the architecture.
  */
 #include <inmate.h>
 
@@ -19,6 +20,7 @@
 #define UART_SPINS	1000000
 
 static struct {
+	const struct uart_driver *driver;	/* NULL: 8250 */
 	unsigned long base;
 	bool present, mmio, wide, virtual;
 	volatile u32 lock;
@@ -55,31 +57,69 @@ static void uart_init(u32 divider, bool mdr_quirk)
 		uart_write(UART_MDR, 0);
 }
 
+static bool uart_ready(void)
+{
+	if (con.driver)
+		return con.driver->ready((char *)con.base);
+	return uart_read(UART_LSR) & UART_LSR_THRE;
+}
+
 static void uart_putc(char c)
 {
 	unsigned int n;
 
-	for (n = 0; n < UART_SPINS; n++) {
-		if (uart_read(UART_LSR) & UART_LSR_THRE)
-			break;
+	for (n = 0; n < UART_SPINS && !uart_ready(); n++)
 		cpu_relax();
-	}
-	uart_write(UART_THR, c);
+	if (con.driver)
+		con.driver->send((char *)con.base, (u8)c);
+	else
+		uart_write(UART_THR, c);
 }
 
+/* By number or, if there is one, by name. */
+static const struct uart_driver *find_driver(const char *name, u16 type)
+{
+	const struct uart_driver *driver;
+
+	for (driver = uart_drivers; driver->name; driver++)
+		if (*name ? strcmp(driver->name, name) == 0 : driver->type == type)
+			return driver;
+	return 0;
+}
+
+/* Which one; con.driver is set unless it is an 8250. False: none. */
 static bool uart_wanted(const struct jailhouse_console *record)
 {
-	char type[16];
+	char name[16];
 
-	if (!cmdline_find("con-type", type, sizeof(type)) || !*type)
-		return record->type == JAILHOUSE_CON_TYPE_8250;
-	return strcmp(type, "8250") == 0;
+	if (!cmdline_find("con-type", name, sizeof(name)))
+		name[0] = 0;
+	con.driver = find_driver(name, record->type);
+	if (con.driver)
+		return true;
+	return *name ? strcmp(name, "8250") == 0 : record->type == JAILHOUSE_CON_TYPE_8250;
+}
+
+/* The gate of its clock, where the configuration or the command line names one. */
+static void uart_clock_enable(const struct jailhouse_console *record)
+{
+	u64 reg = cmdline_int("con-clock-reg", record->clock_reg);
+	u32 bit = 1U << (cmdline_int("con-gate-nr", record->gate_nr) & 31);
+	bool inverted = cmdline_flag("con-gate-inverted",
+				     record->flags & JAILHOUSE_CON_INVERTED_GATE);
+	u32 value;
+
+	if (!reg)
+		return;
+	map_range(reg, sizeof(u32), MAP_UNCACHED);
+	value = mmio_read32((void *)(unsigned long)reg);
+	mmio_write32((void *)(unsigned long)reg, inverted ? value & ~bit : value | bit);
 }
 
 void console_init(void)
 {
 	const struct jailhouse_console *record = &comm_region()->console;
-	u32 flags = comm_region()->flags;
+	u32 flags = comm_region()->flags, divider;
 
 	con.virtual = (flags & JAILHOUSE_COMM_FLAG_DBG_PUTC_PERMITTED) &&
 		cmdline_flag("con-virtual",
@@ -92,10 +132,14 @@ void console_init(void)
 				record->flags & JAILHOUSE_CON_ACCESS_MMIO);
 	con.wide = !cmdline_flag("con-regdist-1",
 				 !(record->flags & JAILHOUSE_CON_REGDIST_4));
-	if (con.mmio)
+	if (con.mmio || con.driver)
 		map_range(con.base, PAGE_SIZE, MAP_UNCACHED);
-	uart_init(cmdline_int("con-divider", record->divider),
-		  record->flags & JAILHOUSE_CON_MDR_QUIRK);
+	uart_clock_enable(record);
+	divider = cmdline_int("con-divider", record->divider);
+	if (con.driver && con.driver->init)
+		con.driver->init((char *)con.base, divider);
+	else if (!con.driver)
+		uart_init(divider, record->flags & JAILHOUSE_CON_MDR_QUIRK);
 	con.present = true;
 }
 

@@ -91,6 +91,18 @@ bool parse_int(const char *text, s64 *value);
 
 /* --- console --- */
 
+/* A UART that is not an 8250; init() also when there is no divider (0). */
+struct uart_driver {
+	const char *name;	/* con-type= */
+	u16 type;
+	bool (*ready)(char *base);
+	void (*send)(char *base, u8 c);
+	void (*init)(char *base, u32 divider);
+};
+
+/* Of the architecture; the last one has no name. */
+extern const struct uart_driver uart_drivers[];
+
 void console_init(void);
 void console_putc(char c);
 void console_puts(const char *text);

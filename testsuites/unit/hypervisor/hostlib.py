@@ -51,7 +51,7 @@ CFLAGS = [
     "-Wl,-Bsymbolic", "-Wl,-z,defs",
     "-DJAILHOUSE_HOST_BUILD",
 ]
-INCLUDES = [HERE / "fake/include", REPO / "hypervisor/arch/x86/include", REPO / "hypervisor", REPO / "include"]
+FAKES = {"x86": [HERE / "fake/include"], "arm64": [HERE / "fake/arm64", HERE / "fake/include"]}
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,13 @@ def _digest(parts: Iterable[str]) -> str:
     return digest.hexdigest()[:24]
 
 
-def _compile(sources: Sequence[Path], checks: str, defines: Sequence[str]) -> Path:
-    target = cache_dir() / f"{_digest([_compiler_version(), *CFLAGS, *map(str, sources), checks, *defines])}.so"
+def _includes(arch: str) -> list[Path]:
+    return [*FAKES[arch], REPO / f"hypervisor/arch/{arch}/include", REPO / "hypervisor", REPO / "include"]
+
+
+def _compile(sources: Sequence[Path], checks: str, defines: Sequence[str], arch: str) -> Path:
+    parts = [_compiler_version(), arch, *CFLAGS, *map(str, sources), checks, *defines]
+    target = cache_dir() / f"{_digest(parts)}.so"
     if target.exists():
         return target
     if target in _refused:
@@ -129,7 +134,7 @@ def _compile(sources: Sequence[Path], checks: str, defines: Sequence[str]) -> Pa
         check_file.write_text(checks)
         out = Path(scratch) / "lib.so"
         command = [
-            CC, *CFLAGS, *(f"-D{d}" for d in defines), *(f"-I{d}" for d in INCLUDES),
+            CC, *CFLAGS, *(f"-D{d}" for d in defines), *(f"-I{d}" for d in _includes(arch)),
             *map(str, sources), str(check_file), "-o", str(out),
         ]
         done = subprocess.run(command, capture_output=True, text=True, env=clean_env(), check=False)
@@ -146,6 +151,8 @@ def load(
     headers: Sequence[str] = (),
     defines: Sequence[str] = (),
     packed: str = "",
+    *,
+    arch: str = "x86",
 ) -> HostLib:
     """Compile (cached by content) and open a fresh copy. `packed`: declarations of packed structs."""
     ffi = cffi.FFI()
@@ -156,7 +163,8 @@ def load(
     if packed:
         ffi.cdef(packed, packed=True)
     ffi.cdef(cdef)
-    library = _compile([_source(s) for s in sources], _layout_checks(ffi, headers) if headers else "", defines)
+    checks = _layout_checks(ffi, headers) if headers else ""
+    library = _compile([_source(s) for s in sources], checks, defines, arch)
     descriptor, copy = tempfile.mkstemp(suffix=".so", dir=cache_dir())
     os.close(descriptor)
     try:

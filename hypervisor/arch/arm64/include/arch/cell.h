@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * arm64: only what core/ and lib/ need to compile ("make check-arm64").  There
- * is no arm64 hypervisor yet.
- */
+/* arm64 share of a cell. */
 #ifndef ARCH_CELL_H
 #define ARCH_CELL_H
 
 #include <core/types.h>
 
+#define ARM_MAX_IRQS	1024
+
 struct arch_cell {
-	u32 vmid;
+	/* SPIs that the cell owns (irqchip.c); bit n: INTID n */
+	u32 irqs[ARM_MAX_IRQS / 32];
 };
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What core/ asks of the architecture: declared as on x86, not implemented yet. */
+/* What core/ asks of the architecture.  All implemented in arch/arm64. */
 #ifndef ARCH_CPU_H
 #define ARCH_CPU_H
 
@@ -23,7 +23,7 @@ static inline void memory_barrier(void)
 /* --- Boot (core/boot.c), in this order --- */
 /* Master, first. Fills machine_limits' widths. */
 int arch_early_init(void);
-/* Each CPU, serialised: control block from Linux's state.. */
+/* Each CPU, serialised: GIC and virtual interface from Linux's state. */
 int arch_cpu_init(struct per_cpu *cpu);
 /* Each CPU: enter the guest (Linux resumes with 0). Does not return. */
 void arch_cpu_activate(void) __noreturn;
@@ -35,13 +35,13 @@ void arch_shutdown(void);
 void arch_cpu_leave(void) __noreturn;
 
 /* --- Cells (root cell too) --- */
-int arch_cell_init(struct cell *cell);		/* stage2 root, port bitmap, APIC page ... */
+int arch_cell_init(struct cell *cell);		/* stage 2 root */
 void arch_cell_exit(struct cell *cell);
 int arch_map_memory_region(struct cell *cell, const struct jailhouse_memory *mem);
 int arch_unmap_memory_region(struct cell *cell, const struct jailhouse_memory *mem);
 /* Fill the architecture's part of the communication region (every start). */
 void arch_fill_comm_region(struct cell *cell);
-/* Ownership changed: recompute logical masks, request TLB flushes of root and this cell's CPUs. */
+/* Ownership changed. TLBs are core's business. */
 void arch_config_commit(struct cell *changed);
 /* A CPU moved into or out of a cell: FP, debug, PMU state reset when it next runs (decisions 13) */
 void arch_cpu_moved(struct per_cpu *cpu);

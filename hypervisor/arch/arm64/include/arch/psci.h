@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Function identifiers and results (Arm DEN 0022 5.1, DEN 0028 7; abi.md 7.8). */
+#ifndef ARCH_PSCI_H
+#define ARCH_PSCI_H
+
+#define PSCI_64			0x40000000U	/* SMC64 variant */
+#define PSCI_VERSION		0x84000000U
+#define PSCI_CPU_SUSPEND	0x84000001U
+#define PSCI_CPU_OFF		0x84000002U
+#define PSCI_CPU_ON		0x84000003U
+#define PSCI_AFFINITY_INFO	0x84000004U
+#define PSCI_FEATURES		0x8400000aU
+/* PSCI 0.1 as U-Boot has it */
+#define PSCI_CPU_OFF_UBOOT	0x95c1ba5fU
+#define PSCI_CPU_ON_UBOOT	0x95c1ba60U
+
+#define PSCI_VERSION_1_1	0x10001
+
+#define PSCI_SUCCESS		0
+#define PSCI_NOT_SUPPORTED	(-1L)
+#define PSCI_INVALID_PARAMETERS	(-2L)
+#define PSCI_DENIED		(-3L)
+#define PSCI_ALREADY_ON		(-4L)
+#define PSCI_CPU_IS_ON		0
+#define PSCI_CPU_IS_OFF		1
+
+#define SMCCC_VERSION		0x80000000U
+#define SMCCC_ARCH_FEATURES	0x80000001U
+#define SMCCC_WORKAROUND_1	0x80008000U
+#define SMCCC_WORKAROUND_2	0x80007fffU
+#define SMCCC_WORKAROUND_3	0x80003fffU
+#define SMCCC_OWNER(f)		((f) >> 24 & 0x3f)
+#define SMCCC_OWNER_ARCH	0
+#define SMCCC_OWNER_SIP		2
+#define SMCCC_OWNER_STANDARD	4
+
+#endif

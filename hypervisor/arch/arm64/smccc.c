@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * SMC by a guest (Arm DEN 0028).  Nothing reaches the firmware but the
+ * mitigations that it offers: who may call what is a list, not a filter.
+ */
+#include <core/cell.h>
+#include <core/printk.h>
+#include <arch/cpu.h>
+#include <arch/exits.h>
+#include <arch/psci.h>
+#include <arch/smccc.h>
+
+static bool has_features;	/* the firmware knows SMCCC_ARCH_FEATURES */
+
+static long firmware_call(u32 function, u64 arg)
+{
+	register u64 x0 asm("x0") = function;
+	register u64 x1 asm("x1") = arg;
+
+	asm volatile("smc #0" : "+r" (x0), "+r" (x1) : :
+		     "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12",
+		     "x13", "x14", "x15", "x16", "x17", "memory");
+	return (long)x0;
+}
+
+/* Calls that old firmware does not know are not even possible everywhere: ask in order. */
+void smccc_init(void)
+{
+	has_features = (s32)firmware_call(PSCI_VERSION, 0) >= 0x10000 &&
+		(s32)firmware_call(PSCI_FEATURES, SMCCC_VERSION) >= 0 &&
+		(s32)firmware_call(SMCCC_VERSION, 0) >= 0x10001;
+}
+
+static long arch_features(u32 function)
+{
+	switch (function) {
+	case SMCCC_VERSION:
+	case SMCCC_ARCH_FEATURES:
+		return PSCI_SUCCESS;
+	case SMCCC_WORKAROUND_1:
+	case SMCCC_WORKAROUND_2:
+		return has_features ? (s32)firmware_call(SMCCC_ARCH_FEATURES, function) :
+			PSCI_NOT_SUPPORTED;
+	default:
+		return PSCI_NOT_SUPPORTED;
+	}
+}
+
+static long arch_call(struct guest_regs *regs, u32 function, bool *handled)
+{
+	*handled = true;
+	switch (function) {
+	case SMCCC_VERSION:
+		return 0x10001;
+	case SMCCC_ARCH_FEATURES:
+		return arch_features((u32)regs->x[1]);
+	case SMCCC_WORKAROUND_1:
+	case SMCCC_WORKAROUND_2:
+		if (arch_features(function) >= 0)
+			return firmware_call(function, regs->x[1]);
+		break;
+	}
+	*handled = false;
+	return 0;
+}
+
+static bool refuse(u32 function)
+{
+	panic_printk("FATAL: forbidden access (SMC 0x%08x), cell \"%s\", CPU %u\n", function,
+		     cell_name(this_cpu()->cell), this_cpu()->cpu_id);
+	return false;
+}
+
+/* The instruction is not skipped by the CPU (DDI 0487, D1.3.2). */
+bool handle_smc(struct guest_regs *regs)
+{
+	u32 function = (u32)regs->x[0];
+	bool handled = true;
+	long result = PSCI_NOT_SUPPORTED;
+
+	switch (SMCCC_OWNER(function)) {
+	case SMCCC_OWNER_STANDARD:
+		CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_PSCI);
+		result = psci_call(regs, function, &handled);
+		if (!handled)
+			return true;
+		break;
+	case SMCCC_OWNER_SIP:
+		/* Linux' clock and firmware drivers spin when nobody answers (bugs.md A19). */
+		CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_SMCCC);
+		if (guest_line_allowed())
+			printk("CPU %u: SiP call 0x%08x answered with \"not supported\"\n",
+			       this_cpu()->cpu_id, function);
+		break;
+	case SMCCC_OWNER_ARCH:
+		CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_SMCCC);
+		result = arch_call(regs, function, &handled);
+		if (!handled)
+			return refuse(function);
+		break;
+	default:
+		if (function == PSCI_CPU_OFF_UBOOT || function == PSCI_CPU_ON_UBOOT) {
+			CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_PSCI);
+			result = psci_call(regs, function, &handled);
+			if (!handled)
+				return true;
+			break;
+		}
+		return refuse(function);
+	}
+	regs->x[0] = (u64)result;
+	guest_skip_instruction(true);
+	return true;
+}
