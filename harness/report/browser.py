@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import packages
+from harness.deadlines import scaled
 from harness.packages import Progress, say
 from harness.provision import native_architecture
 
@@ -74,6 +75,7 @@ def launched() -> Iterator[Browser]:
             args=list(ARGUMENTS),
             env=dict(chromium.environment),
             chromium_sandbox=False,
+            timeout=scaled(60) * 1000,
         )
         try:
             yield browser

@@ -229,26 +229,26 @@ class Closer:
     def pytest_sessionfinish(self) -> None:
         for report in self._crashes:
             crashed.write(self._folder, self._run, report, attach_folder)
-        facts = {"kernel": self._facts.kernel, "targets": ", ".join(self._facts.targets)}
-        facts |= self._facts.tested() | versions(machines=(self._run / "machines").is_dir())
+        # The page shows the first eight, the others on demand.
+        facts = {
+            "commit": results.commit(),
+            "targets": ", ".join(self._facts.targets),
+            "kernel": self._facts.kernel,
+            **versions(machines=(self._run / "machines").is_dir()),
+            **self._facts.tested(),
+            "host": f"{platform.system()} {platform.release()}, {os.cpu_count()} CPUs",
+        }
         lines = (f"{name} = {value}\n" for name, value in facts.items())
         (self._folder / "environment.properties").write_text("".join(lines))
 
 
 def versions(*, machines: bool) -> dict[str, str]:
     """What made and ran what was tested."""
-    found = {
-        "commit": results.commit(),
-        "host": f"{platform.system()} {platform.release()}, {os.cpu_count()} CPUs",
-        "python": platform.python_version(),
-        "pytest": pytest.__version__,
-    }
+    found = {"qemu": provision.engine().version_text} if machines else {}
     ask_compiler = [os.environ.get("CC", "gcc"), "-dumpfullversion"]
     compiler = subprocess.run(ask_compiler, capture_output=True, text=True, check=False)
     found["gcc"] = compiler.stdout.strip() or "unknown"
-    if machines:
-        found["qemu"] = provision.engine().version_text
-    return found
+    return found | {"python": platform.python_version(), "pytest": pytest.__version__}
 
 
 def register(config: pytest.Config, run: Path, facts: Facts) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
+from harness.deadlines import scaled
 from harness.plugin import TestFolder
 from harness.report import browser
 
@@ -14,6 +15,7 @@ from harness.report import browser
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One headless Chromium for all tests of this process."""
+    expect.set_options(timeout=scaled(20) * 1000)
     with browser.launched() as launched:
         yield launched
 
@@ -40,7 +42,7 @@ def opened(chromium: Browser, folder: TestFolder) -> Iterator[Callable[..., Page
             color_scheme="dark" if scheme == "dark" else "light",
         )
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(scaled(20) * 1000)
         page.on("request", lambda request: note(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(path.resolve().as_uri())

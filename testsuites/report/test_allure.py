@@ -54,7 +54,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_a_reader_sees_first(opened: Callable[..., Page], report: Path) -> None:
     page = opened(report)
-    for text in ("Jailhouse,", "Metadata", "commit", "gcc", "Failed"):
+    for text in ("Jailhouse,", "Metadata", "commit", "kernel", "qemu", "gcc"):
         expect(page.get_by_text(text).first).to_be_visible()
     for tab, count in (("Total", 4), ("Failed", 1), ("Broken", 2), ("Passed", 1)):
         shown = page.get_by_test_id(f"tab-{tab.lower()}").or_(
