@@ -30,14 +30,15 @@ def look(linux: Linux) -> Report:
     return collect(linux.machine, linux.release, builds(linux), DeadlineExpired("on purpose"))
 
 
-def seen(linux: Linux, kind: Kind) -> Report:
+def seen(linux: Linux, kind: Kind, says: str = "") -> Report:
     """The report, as soon as the machine has got there."""
     deadline = Deadline.after(scaled(10))
     report = look(linux)
-    while report.state.kind is not kind and not deadline.expired:
+    while (report.state.kind is not kind or says not in report.state.text) and not deadline.expired:
         time.sleep(0.1)
         report = look(linux)
     assert report.state.kind is kind, report.text()
+    assert says in report.state.text, report.text()
     return report
 
 
@@ -112,8 +113,8 @@ def test_deadlock_in_linux(fresh_linux: Callable[..., Linux]) -> None:
     assert {"__schedule", "kthread", "ret_from_fork"} <= set(frames)
 
     linux.succeed(f"echo spin > {DEADLOCK}")
-    report = seen(linux, Kind.DEADLOCK)
-    assert "CPU 3 spins on a lock wanted by lock_twice" in report.state.text, report.text()
+    # The mutexes are a deadlock already: wait until the other thread runs, too.
+    report = seen(linux, Kind.DEADLOCK, "CPU 3 spins on a lock wanted by lock_twice")
     assert report.samples[-1].cpus[3].task.startswith("hang-spin")
 
 
