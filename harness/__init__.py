@@ -7,3 +7,11 @@ it), `targets` (named combinations), `emulator` (a running machine), `streams`
 `session` (the stages machine, linux, jailhouse), `results` and `plugin`
 (pytest).
 """
+
+import sys
+from pathlib import Path
+
+# The target's own Python modules, which read and write configurations for everybody.
+_TOOLS = str(Path(__file__).resolve().parent.parent / "tools")
+if _TOOLS not in sys.path:
+    sys.path.append(_TOOLS)

@@ -9,7 +9,7 @@ gic-demo knows no messages (abi.md 12.1, 12.2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,14 @@ class Programs:
 
     timer: Program
     small: Program
+
+    def on(self, cpus: int) -> Programs:
+        """The same on a machine with that many CPUs (see `fitting`)."""
+        timer, small = (
+            replace(program, cpu=min(program.cpu, cpus - 1))
+            for program in (self.timer, self.small)
+        )
+        return Programs(timer, small)
 
 
 TICK = r"^Timer fired, jitter: +\d+ ns, min: +\d+ ns, max: +\d+ ns$"

@@ -20,6 +20,7 @@ from harness.emulator import BootImage
 from harness.engines import Engine
 from harness.engines.factory import new_machine
 from harness.errors import EmulatorErratum, Verdict
+from harness.fitting import fitted
 from harness.guest.linux import Access, Linux
 from harness.hang.attach import explain
 from harness.image import Artifacts
@@ -94,6 +95,7 @@ class Lab:
     def plan(self, variant: Variant, artifacts: Artifacts | None = None) -> Plan:
         """The machine of a variant; its image is built if it has to be."""
         built = artifacts or self.artifacts(variant.kernel)
+        built = replace(built, configs=fitted(built.configs, self.target.machine.cpus))
         image = images.build(self.target.image, variant.kernel, built, self.progress)
         spec = variant.machine(self.target.machine)
         engine = self.target.make_engine()

@@ -54,7 +54,7 @@ class Target:
     @property
     def programs(self) -> Programs:
         """The demos that run in its cells."""
-        return PROGRAMS[self.architecture]
+        return PROGRAMS[self.architecture].on(self.machine.cpus)
 
     def judgement(self) -> Judgement:
         """Whether this host can run it, with the evidence."""

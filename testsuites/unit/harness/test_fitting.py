@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cells get the CPUs that there are, and keep everything else."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.artifacts import build_root
+from harness.fitting import fitted
+from harness.targets import TARGETS
+from jailhouse.cellfile import CellConfig
+
+
+@pytest.fixture
+def apic_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("JAILHOUSE_CACHE", str(tmp_path / "cache"))
+    config = CellConfig.from_file(build_root() / "configs/x86/apic-demo.cell")
+    assert config.cpus == [3]
+    path = tmp_path / "apic-demo.cell"
+    path.write_bytes(config.to_bytes())
+    return path
+
+
+def test_one_cpu_becomes_the_last_that_there_is(apic_demo: Path) -> None:
+    (made,) = fitted([apic_demo], 2)
+    assert made.name == apic_demo.name
+    config = CellConfig.from_file(made)
+    assert config.cpus == [1]
+    config.set_cpus([3])
+    assert config.to_bytes() == apic_demo.read_bytes()
+    assert fitted([apic_demo], 2) == (made,)
+
+
+def test_what_fits_is_left_alone(apic_demo: Path) -> None:
+    assert fitted([apic_demo], 4) == (apic_demo,)
+
+
+def test_several_cpus_are_left_alone(apic_demo: Path) -> None:
+    config = CellConfig.from_file(apic_demo)
+    config.set_cpus([1, 2, 3])
+    apic_demo.write_bytes(config.to_bytes())
+    assert fitted([apic_demo], 2) == (apic_demo,)
+
+
+def test_system_configurations_are_left_alone() -> None:
+    path = build_root() / "configs/x86/qemu-x86.cell"
+    assert fitted([path], 2) == (path,)
+
+
+def test_programs_know_their_cpu() -> None:
+    assert TARGETS["amd-tcg"].programs.timer.cpu == 3
+    assert TARGETS["intel-bochs"].programs.timer.cpu == 1
+    assert TARGETS["intel-bochs"].programs.small.cpu == 1
