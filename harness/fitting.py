@@ -14,9 +14,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from jailhouse.cellfile import CellConfig, kind_of
-
 from harness import cache
+from jailhouse.cellfile import CellConfig, kind_of
 
 
 def fitted(configs: Iterable[Path], cpus: int) -> tuple[Path, ...]:

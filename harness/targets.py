@@ -12,12 +12,18 @@ from harness.engines.bochs import rom, tree
 from harness.errors import Unsupported
 from harness.machine import (
     BOCHS_X86,
+    INTEL_X86,
     QEMU_ARM64_GICV2,
     QEMU_ARM64_GICV3,
     QEMU_X86,
     MachineSpec,
 )
-from harness.probes import Judgement, bochs_possible, svm_possible_in_kvm
+from harness.probes import (
+    Judgement,
+    bochs_possible,
+    svm_possible_in_kvm,
+    vmx_possible_in_kvm,
+)
 from harness.programs import PROGRAMS, Programs
 
 
@@ -105,6 +111,10 @@ TARGETS: dict[str, Target] = {
         Target(
             "intel-bochs", BOCHS_X86, "bochs", Accelerator.BOCHS, "bochs-x86", "bochs-x86",
             bochs_possible, default=False, extension="vmx",
+        ),
+        Target(
+            "intel-kvm", INTEL_X86, "qemu-x86", Accelerator.KVM, "qemu-x86", "qemu-x86-vtd",
+            vmx_possible_in_kvm, default=False, extension="vmx",
         ),
     )
 }  # fmt: skip

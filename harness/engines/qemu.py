@@ -113,7 +113,7 @@ def _disk(index: int, disk: Disk, wiring: Wiring) -> list[str]:
 
 
 def _devices(spec: MachineSpec, wiring: Wiring) -> list[str]:
-    words: list[str] = []
+    words: list[str] = ["-device", spec.iommu] if spec.iommu else []
     for index, nic in enumerate(spec.nics):
         words += _nic(index, nic)
     if spec.audio is not None:

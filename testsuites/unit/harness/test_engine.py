@@ -12,6 +12,7 @@ from harness.engines.qemu import render
 from harness.errors import Unsupported
 from harness.machine import (
     BOCHS_X86,
+    INTEL_X86,
     MACHINES,
     QEMU_ARM64_GICV2,
     QEMU_ARM64_GICV3,
@@ -115,6 +116,16 @@ def test_kvm_differs_in_accelerator_and_cpu_only() -> None:
         ("tcg,thread=multi", "kvm"),
         ("max,-la57", "host"),
     ]
+
+
+def test_vtd_is_one_device_more() -> None:
+    """Ahead of all others: QEMU wants the IOMMU before devices that it translates for."""
+    plain = render(QEMU_X86, ENGINE, BOOT, WIRING)
+    vtd = render(INTEL_X86, ENGINE, BOOT, WIRING)
+    at = vtd.index("intel-iommu,intremap=on") - 1
+    assert vtd[at] == "-device"
+    assert at < vtd.index("-netdev")
+    assert [word.replace("qemu-x86-vtd", "qemu-x86") for word in vtd[:at] + vtd[at + 2 :]] == plain
 
 
 def test_counted_time() -> None:

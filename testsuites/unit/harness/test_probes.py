@@ -3,7 +3,18 @@
 
 import struct
 
-from harness.probes import CpuidRecord, KvmEvidence, judge_kvm_svm, parse_cpuid
+import pytest
+
+from harness.probes import (
+    VMX_EPT_MSR,
+    VMX_SECONDARY_MSR,
+    CpuidRecord,
+    KvmEvidence,
+    bochs_possible,
+    judge_kvm_svm,
+    judge_kvm_vmx,
+    parse_cpuid,
+)
 
 SVM = CpuidRecord(0x80000001, 0, ecx=1 << 2)
 NO_SVM = CpuidRecord(0x80000001, 0, ecx=0x00400393)
@@ -50,3 +61,39 @@ def test_parse_cpuid() -> None:
         CpuidRecord(0x80000001, 0, 1, 2, 4, 8),
         CpuidRecord(0x8000000A, 3, 5, 6, 7, 1),
     )
+
+
+VMX = CpuidRecord(1, 0, ecx=1 << 5)
+NO_VMX = CpuidRecord(1, 0, ecx=0x80202001)
+#: Hand-built: the bits that are asked for, and some others.
+CONTROLS = {VMX_SECONDARY_MSR: 0x00003CFF_00000000, VMX_EPT_MSR: 0x00000F01_06334141}
+
+
+@pytest.mark.parametrize(
+    ("record", "features", "possible"),
+    [
+        (VMX, CONTROLS, True),
+        (NO_VMX, CONTROLS, False),
+        (VMX, {}, False),
+        (VMX, CONTROLS | {VMX_SECONDARY_MSR: 0x00003C7F_00000000}, False),
+        (VMX, CONTROLS | {VMX_SECONDARY_MSR: 0x00003CFD_00000000}, False),
+        (VMX, CONTROLS | {VMX_EPT_MSR: 0x00000F01_06330101}, False),
+    ],
+    ids=["haswell", "no VMX", "no MSRs", "no unrestricted guest", "no EPT", "no write-back"],
+)
+def test_vmx_and_what_the_hypervisor_requires_of_it(
+    record: CpuidRecord, features: dict[int, int], possible: bool
+) -> None:
+    judged = judge_kvm_vmx(KvmEvidence((record,), 12, True, features=features))
+    assert judged.possible is possible, judged
+
+
+def test_missing_vmx_names_register_and_msr() -> None:
+    text = "\n".join(judge_kvm_vmx(KvmEvidence((NO_VMX,), 12, True)).reasons)
+    assert "CPUID 0x1 ECX = 0x80202001, not offered" in text
+    assert "unrestricted guest: MSR 0x48b not known to KVM, missing" in text
+
+
+def test_bochs_wants_an_x86_host() -> None:
+    assert bochs_possible("x86_64").possible
+    assert "this is aarch64" in bochs_possible("aarch64").reasons[0]
