@@ -211,6 +211,14 @@ class MachineSpec:
                 return port
         raise KeyError(f"{self.name} has no {role.value}")
 
+    @property
+    def own_console(self) -> SerialPort | None:
+        """The port that inmates need not share with the hypervisor, if there is one."""
+        for port in self.serials:
+            if port.roles == (Role.INMATE_CONSOLE,):
+                return port
+        return None
+
     def command_line(self) -> tuple[str, ...]:
         """Kernel parameters that follow from the hardware and its roles."""
         console = self.serial(Role.ROOT_CONSOLE)

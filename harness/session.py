@@ -95,7 +95,7 @@ class Lab:
     def plan(self, variant: Variant, artifacts: Artifacts | None = None) -> Plan:
         """The machine of a variant; its image is built if it has to be."""
         built = artifacts or self.artifacts(variant.kernel)
-        built = replace(built, configs=fitted(built.configs, self.target.machine.cpus))
+        built = replace(built, configs=fitted(built.configs, self.target.machine))
         image = images.build(self.target.image, variant.kernel, built, self.progress)
         spec = variant.machine(self.target.machine)
         engine = self.target.make_engine()

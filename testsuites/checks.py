@@ -32,8 +32,6 @@ from harness.verbs import CONFIGS, Jailhouse, JailhouseError, Pools
 
 #: What a failed check raises.
 FAILED = (ProductFailure, AssertionError, pytest.fail.Exception)
-#: Where there is a UART for inmates alone no line of the hypervisor cuts theirs.
-INMATE_UART = 0x3E8
 COMMAND_LINE = 0x1000
 FIRMWARE = "/lib/firmware/jailhouse-amd.bin"
 _SCRIPTS = Path(__file__).parent / "guest"
@@ -49,7 +47,8 @@ class Bench:
     jailhouse: Jailhouse
     name: str
     number: int = -1
-    #: Its inmates print to a UART of their own; without, to the hypervisor's.
+    #: Its inmates print to a UART of their own, where no line of the hypervisor cuts
+    #: theirs; without, to the hypervisor's.
     own_uart: bool = True
     _inmate_mark: int = 0
     _uart_mark: int = 0
@@ -58,7 +57,7 @@ class Bench:
     def create(
         cls, jailhouse: Jailhouse, name: str, config: str | None = None, own_uart: bool = True
     ) -> Bench:
-        has_one = Role.INMATE_CONSOLE.value in jailhouse.linux.machine.streams
+        has_one = jailhouse.linux.machine.spec.own_console is not None
         bench = cls(jailhouse, name, own_uart=own_uart and has_one)
         bench.mark()
         jailhouse.create(config or name)
@@ -81,7 +80,8 @@ class Bench:
         self._uart_mark = self.jailhouse.uart.end
 
     def load(self, image: str, words: str = "") -> None:
-        where = f"con-base={INMATE_UART:#x} " if self.own_uart else ""
+        port = self.jailhouse.linux.machine.spec.own_console
+        where = f"con-base={port.base:#x} " if port and self.own_uart else ""
         self.jailhouse.load(self.number, image, (f"string:{where}{words}", COMMAND_LINE))
 
     def start(self) -> None:
