@@ -22,10 +22,17 @@ from pathlib import Path
 import allure_commons
 import pytest
 from allure_commons.logger import AllureFileLogger
-from allure_commons.model2 import Label, Link, Status, TestResult, TestStepResult
+from allure_commons.model2 import (
+    Label,
+    Link,
+    Status,
+    StatusDetails,
+    TestResult,
+    TestStepResult,
+)
 from allure_commons.utils import md5
 
-from harness import provision, results
+from harness import expected, provision, results
 from harness.report import crashed
 
 #: Larger streams are shortened to their ends: a report is one file.
@@ -62,6 +69,7 @@ class Collector:
         self._kernel = kernel
         self._links = BugLinks.of(results.REPOSITORY / "docs/bugs.md")
         self._verdicts: dict[str, str] = {}
+        self._reports: dict[str, list[pytest.TestReport]] = {}
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -74,6 +82,19 @@ class Collector:
         if report.when == "teardown":
             self._complete(item, dict(report.user_properties))
         return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._reports.setdefault(report.nodeid, []).append(report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logfinish(self, nodeid: str) -> Generator[None, None, None]:
+        """A test that ran in a process of its own: allure-pytest saw its name and nothing else."""
+        reports = self._reports.pop(nodeid, [])
+        listener = self._config.pluginmanager.get_plugin("allure_listener")
+        result = listener.allure_logger.get_test(None) if listener is not None else None
+        if result is not None and result.status is None and reports:
+            fill(result, reports)
+        return (yield)
 
     def _complete(self, item: pytest.Item, properties: Mapping[str, object]) -> None:
         listener = self._config.pluginmanager.get_plugin("allure_listener")
@@ -101,6 +122,27 @@ class Collector:
         folder = self._run / results.folder_name(item.nodeid)
         if folder.is_dir():
             attach_folder(folder, result, listener.attach_data)
+
+
+def fill(result: TestResult, reports: list[pytest.TestReport]) -> None:
+    """Complete the result of a test of which there is nothing but pytest's reports."""
+    crashed.identify(result, reports[0].nodeid)
+    result.start = round(reports[0].start * 1000)
+    result.stop = round(reports[-1].stop * 1000)
+    result.labels.append(Label(name="target", value=expected.HOST))
+    ended = next((one for one in reports if one.failed or one.skipped), None)
+    if ended is None:
+        result.status = Status.PASSED
+        return
+    text = ended.longreprtext
+    result.statusDetails = StatusDetails(message=text.strip().rpartition("\n")[2], trace=text)
+    if ended.skipped:
+        result.status = Status.SKIPPED
+        return
+    told = dict(ended.user_properties).get("verdict")
+    verdict = told or (_PRODUCT if ended.when == "call" else "harness")
+    result.status = Status.FAILED if verdict == _PRODUCT else Status.BROKEN
+    result.labels.append(Label(name="verdict", value=str(verdict)))
 
 
 #: Called with the content, a title, the MIME type and the file name's extension.

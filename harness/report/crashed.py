@@ -64,27 +64,29 @@ def write(
 
 def crashed_result(report: pytest.TestReport) -> TestResult:
     """A broken result that says what xdist says."""
-    path, _, name = report.nodeid.partition("::")
-    plain = name.partition("[")[0]
-    full = f"{path.removesuffix('.py').replace('/', '.')}#{plain}"
     moment = now()
-    labels = {
-        NODE_ID: report.nodeid,
-        "verdict": "harness",
-        "framework": "pytest",
-        "parentSuite": ".".join(Path(path).parent.parts),
-        "suite": Path(path).stem,
-    }
-    return TestResult(
+    result = TestResult(
         uuid=str(uuid.uuid4()),
-        name=name,
-        fullName=full,
-        testCaseId=md5(full),
-        historyId=md5(report.nodeid),
-        titlePath=list(Path(path).parts),
         status=Status.BROKEN,
         statusDetails=StatusDetails(message=report.longreprtext, trace=report.longreprtext),
-        labels=[Label(name=key, value=value) for key, value in labels.items() if value],
         start=moment,
         stop=moment,
     )
+    identify(result, report.nodeid)
+    result.labels.append(Label(name="verdict", value="harness"))
+    return result
+
+
+def identify(result: TestResult, node_id: str) -> None:
+    """Name a result after its test, as allure-pytest does where it sees the test itself."""
+    path, _, name = node_id.partition("::")
+    module = path.removesuffix(".py").replace("/", ".")
+    full = f"{module}#{name.partition('[')[0]}"
+    result.name = name
+    result.fullName = full
+    result.testCaseId = md5(full)
+    result.historyId = md5(node_id)
+    result.titlePath = list(Path(path).parts)
+    package, _, suite = module.rpartition(".")
+    labels = {NODE_ID: node_id, "framework": "pytest", "parentSuite": package, "suite": suite}
+    result.labels.extend(Label(name=key, value=value) for key, value in labels.items() if value)

@@ -103,6 +103,38 @@ def test_bugs_are_linked_with_their_symptom(ended: tuple[str, Path]) -> None:
     assert link["name"].startswith("A12: pages leak at create")
 
 
+#: As testsuites/unit/hypervisor does it: the tests run elsewhere, reports come back.
+ELSEWHERE = """
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for when, start in (("setup", 100.0), ("call", 100.5), ("teardown", 102.0)):
+        bad = when == "call" and item.name == "test_bad"
+        item.ihook.pytest_runtest_logreport(report=pytest.TestReport(
+            item.nodeid, item.location, {}, "failed" if bad else "passed",
+            "first\\nlast line" if bad else None, when, start=start, stop=start + 0.25,
+        ))
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_tests_that_run_in_other_processes_have_results(tmp_path: Path, workers: str) -> None:
+    (tmp_path / "conftest.py").write_text(ELSEWHERE)
+    text = "def test_good(): pass\ndef test_bad(): pass\n"
+    output, run = nested.run(tmp_path, text, "-n", workers)
+    found = collected(run)
+    assert set(found) == {"test_x.py::test_good", "test_x.py::test_bad"}, output
+    good, bad = found["test_x.py::test_good"], found["test_x.py::test_bad"]
+    assert (good["status"], good["start"], good["stop"]) == ("passed", 100_000, 102_250)
+    assert good["fullName"] == "test_x#test_good"
+    assert (bad["status"], labels(bad)["verdict"]) == ("failed", "product")
+    assert bad["statusDetails"] == {"message": "last line", "trace": "first\nlast line"}
+
+
 def test_versions_are_written(ended: tuple[str, Path]) -> None:
     text = (ended[1] / "allure" / "environment.properties").read_text()
     facts = dict(line.split(" = ", 1) for line in text.splitlines())
