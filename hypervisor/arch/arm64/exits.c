@@ -74,9 +74,9 @@ void arm_handle_events(void)
 		handle_management(cpu);
 		if (cpu->arch.power == CPU_POWER_ON || psci_take_start(cpu))
 			return;
-		asm volatile("wfi" : : : "memory");
-		while (!irq_while_parked())
-			asm volatile("wfi" : : : "memory");
+		do
+			wait_for_interrupt();
+		while (!irq_while_parked());
 	}
 }
 
@@ -272,7 +272,7 @@ void arch_panic_stop(void)
 	panic_printk("Stopping CPU %u (Cell: \"%s\")\n", this_cpu()->cpu_id, own_cell_name());
 	panic_end();
 	for (;;)
-		asm volatile("wfi");
+		wait_for_interrupt();
 }
 
 /* Vectors of EL2 itself; on a stack that may be what is wrong. */

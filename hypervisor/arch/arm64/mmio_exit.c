@@ -23,13 +23,8 @@
 /* Stage 1 of the guest; false: it does not translate this any more. */
 static bool translate(u64 virt, bool el0, u64 *page)
 {
-	u64 saved = sysreg_read(par_el1), par;
+	u64 saved = sysreg_read(par_el1), par = address_translate(virt, el0);
 
-	if (el0)
-		asm volatile("at s1e0r, %0; isb" : : "r" (virt) : "memory");
-	else
-		asm volatile("at s1e1r, %0; isb" : : "r" (virt) : "memory");
-	par = sysreg_read(par_el1);
 	sysreg_write(par_el1, saved);
 	*page = par & 0x0000fffffffff000ULL;
 	return !(par & 1);

@@ -110,12 +110,12 @@ static long affinity_info(u64 mpidr, u64 level)
 }
 
 /* Any interrupt ends it, also one that the guest has masked; state is kept. */
-static long wait_for_interrupt(void)
+static long suspend(void)
 {
 	/* Something for the guest is in a list register already: physical WFI knows nothing of it. */
 	if (gic.ops->lr_empty() != (1ULL << gic.num_lrs) - 1)
 		return PSCI_SUCCESS;
-	asm volatile("wfi" : : : "memory");
+	wait_for_interrupt();
 	return PSCI_SUCCESS;
 }
 
@@ -150,7 +150,7 @@ long psci_call(struct guest_regs *regs, u32 function, bool *handled)
 		return PSCI_VERSION_1_1;
 	case PSCI_CPU_SUSPEND:
 	case PSCI_CPU_SUSPEND | PSCI_64:
-		return wait_for_interrupt();
+		return suspend();
 	case PSCI_CPU_OFF:
 	case PSCI_CPU_OFF_UBOOT:
 		psci_cpu_off(this_cpu());

@@ -7,21 +7,11 @@
 #include <core/printk.h>
 #include <arch/cpu.h>
 #include <arch/exits.h>
+#include <arch/firmware.h>
 #include <arch/psci.h>
 #include <arch/smccc.h>
 
 static bool has_features;	/* the firmware knows SMCCC_ARCH_FEATURES */
-
-static long firmware_call(u32 function, u64 arg)
-{
-	register u64 x0 asm("x0") = function;
-	register u64 x1 asm("x1") = arg;
-
-	asm volatile("smc #0" : "+r" (x0), "+r" (x1) : :
-		     "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12",
-		     "x13", "x14", "x15", "x16", "x17", "memory");
-	return (long)x0;
-}
 
 /* Calls that old firmware does not know are not even possible everywhere: ask in order. */
 void smccc_init(void)

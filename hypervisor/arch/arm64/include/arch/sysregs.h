@@ -22,6 +22,22 @@ static inline void dsb(void)
 	asm volatile("dsb sy" : : : "memory");
 }
 
+/* Until an interrupt is pending, masked or not. */
+static inline void wait_for_interrupt(void)
+{
+	asm volatile("wfi" : : : "memory");
+}
+
+/* PAR_EL1 after a read by the guest was translated by its stage 1. */
+static inline u64 address_translate(u64 virt, bool el0)
+{
+	if (el0)
+		asm volatile("at s1e0r, %0; isb" : : "r" (virt) : "memory");
+	else
+		asm volatile("at s1e1r, %0; isb" : : "r" (virt) : "memory");
+	return sysreg_read(par_el1);
+}
+
 /* HCR_EL2 */
 #define HCR_VM		(1ULL << 0)
 #define HCR_SWIO	(1ULL << 1)	/* invalidation by set/way also cleans */
