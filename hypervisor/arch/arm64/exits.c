@@ -27,13 +27,9 @@ static u64 advance_it(u64 spsr)
 	return (spsr & ~0x0600fc00ULL) | (u64)(it & 0xfc) << 8 | (u64)(it & 3) << 25;
 }
 
-void guest_skip_instruction(bool is_32bit_insn)
+void guest_advance_it(void)
 {
-	u64 spsr = sysreg_read(spsr_el2);
-
-	sysreg_write(elr_el2, sysreg_read(elr_el2) + (is_32bit_insn ? 4 : 2));
-	if ((spsr & (SPSR_AARCH32 | SPSR_THUMB)) == (SPSR_AARCH32 | SPSR_THUMB))
-		sysreg_write(spsr_el2, advance_it(spsr));
+	sysreg_write(spsr_el2, advance_it(sysreg_read(spsr_el2)));
 }
 
 /* --- Events --------------------------------------------------------------------- */
@@ -154,9 +150,8 @@ void exit_fiq(struct guest_regs *regs)
 	exit_irq(regs);
 }
 
-static bool handle_hypercall(struct guest_regs *regs, u64 esr)
+static bool handle_hypercall(struct guest_regs *regs, u64 esr, u64 mask)
 {
-	u64 mask = sysreg_read(spsr_el2) & SPSR_AARCH32 ? 0xffffffffULL : ~0ULL;
 	long result;
 
 	if (HVC_IMMEDIATE(esr) != HYPERCALL_IMMEDIATE) {
@@ -190,24 +185,34 @@ static bool unhandled_trap(u64 esr)
 	return false;
 }
 
-static bool dispatch(struct guest_regs *regs, u64 esr)
+static bool dispatch_rare(struct guest_regs *regs, u64 esr)
 {
 	switch (ESR_EC(esr)) {
-	case EC_HVC64:
 	case EC_HVC32:
-		return handle_hypercall(regs, esr);
-	case EC_DATA_ABORT:
-		return handle_data_abort(regs, esr);
-	case EC_SMC64:
+		return handle_hypercall(regs, esr, 0xffffffffULL);
 	case EC_SMC32:
 		return handle_smc(regs);
-	case EC_SYSREG:
-		return handle_sysreg(regs, esr);
 	case EC_INSN_ABORT:
 		return handle_instruction_abort(esr);
 	default:
 		return unhandled_trap(esr);
 	}
+}
+
+/* What healthy 64-bit guests do, most frequent first. */
+static inline bool dispatch(struct guest_regs *regs, u64 esr)
+{
+	u64 class = ESR_EC(esr);
+
+	if (class == EC_DATA_ABORT)
+		return handle_data_abort(regs, esr);
+	if (class == EC_HVC64)
+		return handle_hypercall(regs, esr, ~0ULL);
+	if (class == EC_SMC64)
+		return handle_smc(regs);
+	if (class == EC_SYSREG)
+		return handle_sysreg(regs, esr);
+	return dispatch_rare(regs, esr);
 }
 
 void exit_sync(struct guest_regs *regs)

@@ -29,12 +29,12 @@ static const struct {
 	u8 bits;		/* per interrupt */
 	bool bytes;		/* byte accesses are possible */
 } layout[] = {
+	{ GICD_CTLR, GICD_IIDR + 4, KIND_FIXED, 0, false },
 	{ GICD_ISENABLER, GICD_IPRIORITYR, KIND_BITS, 1, false },
 	{ GICD_IPRIORITYR, GICD_ITARGETSR, KIND_PRIORITY, 8, true },
 	{ GICD_ITARGETSR, GICD_ICFGR, KIND_TARGETS, 8, true },
 	{ GICD_ICFGR, GICD_IGRPMODR, KIND_CONFIG, 2, false },
 	{ GICD_IGROUPR, GICD_ISENABLER, KIND_GROUP, 1, false },
-	{ GICD_CTLR, GICD_IIDR + 4, KIND_FIXED, 0, false },
 	{ GICD_SETSPI_NSR, GICD_SETSPI_NSR + 4, KIND_SIGNAL, 0, false },
 	{ GICD_CLRSPI_NSR, GICD_CLRSPI_NSR + 4, KIND_SIGNAL, 0, false },
 };

@@ -4,6 +4,7 @@
 #define ARCH_EXITS_H
 
 #include <core/percpu.h>
+#include <arch/sysregs.h>
 
 /* Register 31 of an instruction is the zero register here: reads 0, writes are lost. */
 static inline u64 guest_reg_get(const struct guest_regs *regs, unsigned int n)
@@ -23,7 +24,15 @@ static inline struct guest_regs *guest_regs(void)
 }
 
 /* Past the trapped instruction; also moves on the IT block of an AArch32 guest. */
-void guest_skip_instruction(bool is_32bit_insn);
+void guest_advance_it(void);
+static inline void guest_skip_instruction(bool is_32bit_insn)
+{
+	const u64 thumb = SPSR_AARCH32 | SPSR_THUMB;
+
+	sysreg_write(elr_el2, sysreg_read(elr_el2) + (is_32bit_insn ? 4 : 2));
+	if ((sysreg_read(spsr_el2) & thumb) == thumb)
+		guest_advance_it();
+}
 
 /* Management requests, PSCI starts: whatever waits for this CPU.  Returns when it may run. */
 void arm_handle_events(void);
