@@ -79,10 +79,14 @@ class Bench:
         self._inmate_mark = self.inmate.end
         self._uart_mark = self.jailhouse.uart.end
 
-    def load(self, image: str, words: str = "") -> None:
+    def command_line(self, words: str = "") -> tuple[str, int]:
+        """What an inmate of this cell is told, to be loaded with it."""
         port = self.jailhouse.linux.machine.spec.own_console
         where = f"con-base={port.base:#x} " if port and self.own_uart else ""
-        self.jailhouse.load(self.number, image, (f"string:{where}{words}", COMMAND_LINE))
+        return f"string:{where}{words}", COMMAND_LINE
+
+    def load(self, image: str, words: str = "") -> None:
+        self.jailhouse.load(self.number, image, self.command_line(words))
 
     def start(self) -> None:
         self.mark()

@@ -250,10 +250,8 @@ def test_a62_images_at_odd_places(bench: Bench) -> None:
         expected[offset : offset + size] = content
         images.append((f"/tmp/image{number}.bin", base + offset))
     linux.put(bytes(0x10000), "/tmp/zero.bin")
-    words = f"string:con-base={bench.port:#x} mode=crc regions={base:#x}:0x10000"
-    bench.jailhouse.load(
-        bench.number, "memcheck", (words, 0x1000), ("/tmp/zero.bin", base), *images
-    )
+    words = bench.command_line(f"mode=crc regions={base:#x}:0x10000")
+    bench.jailhouse.load(bench.number, "memcheck", words, ("/tmp/zero.bin", base), *images)
     bench.start()
     text = bench.done()
     assert f"CRC {base:x} 10000 {zlib.crc32(expected):08x}" in text
