@@ -74,7 +74,7 @@ def locked(lock: Lock) -> int:
     return lock()
 
 
-def refused(number: int = errno.EPERM) -> "pytest.RaisesContext[JailhouseError]":
+def refused(number: int = errno.EPERM) -> "pytest.RaisesExc[JailhouseError]":
     return pytest.raises(JailhouseError, check=lambda error: error.errno == number)
 
 

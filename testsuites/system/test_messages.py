@@ -15,7 +15,7 @@ UNKNOWN, DENIED, APPROVED, RECEIVED = 1, 2, 3, 4
 TIMEOUT = r"^Timeout expired while waiting for reply from target cell$"
 
 
-def refused(number: int = errno.EPERM) -> "pytest.RaisesContext[JailhouseError]":
+def refused(number: int = errno.EPERM) -> "pytest.RaisesExc[JailhouseError]":
     return pytest.raises(JailhouseError, check=lambda error: error.errno == number)
 
 
