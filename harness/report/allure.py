@@ -136,4 +136,6 @@ VERDICTS = {
     "product": "Product: hypervisor, driver, tools or inmates",
     "harness": "Harness: the test, the image or the host's tools",
     "starved": "Host: it did not run the emulator long enough",
+    "erratum": "Emulator: a known defect of it",
+    "unsupported": "Unsupported: the target lacks a feature, as listed",
 }

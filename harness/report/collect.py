@@ -33,6 +33,7 @@ from allure_commons.model2 import (
 from allure_commons.utils import md5
 
 from harness import expected, provision, results
+from harness.errors import EmulatorErratum, Unsupported
 from harness.report import crashed
 
 #: Larger streams are shortened to their ends: a report is one file.
@@ -76,9 +77,9 @@ class Collector:
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        verdict = dict(report.user_properties).get("verdict")
-        if report.failed and verdict is not None:
-            self._verdicts.setdefault(item.nodeid, str(verdict))
+        verdict = verdict_of(report)
+        if verdict is not None:
+            self._verdicts.setdefault(item.nodeid, verdict)
         if report.when == "teardown":
             self._complete(item, dict(report.user_properties))
         return report
@@ -102,13 +103,13 @@ class Collector:
         if listener is None or result is None:
             return
         verdict = self._verdicts.pop(item.nodeid, None)
-        if verdict is not None:
+        if verdict is not None and result.status in (Status.FAILED, Status.BROKEN):
             result.status = Status.FAILED if verdict == _PRODUCT else Status.BROKEN
         facts = {
             crashed.NODE_ID: item.nodeid,
             "target": properties.get("target"),
             "kernel": self._kernel if properties.get("target") != "host" else None,
-            "verdict": verdict or (result.status if result.status != Status.PASSED else None),
+            "verdict": verdict,
         }
         for name, value in facts.items():
             if value is not None:
@@ -124,6 +125,17 @@ class Collector:
             attach_folder(folder, result, listener.attach_data)
 
 
+def verdict_of(report: pytest.TestReport) -> str | None:
+    """Whose fault it is that a test did not pass; None if nobody's."""
+    if report.failed:
+        default = _PRODUCT if report.when == "call" else "harness"
+        return str(dict(report.user_properties).get("verdict", default))
+    if report.skipped and str(getattr(report, "wasxfail", "")).startswith("emulator erratum"):
+        return EmulatorErratum.verdict
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+    return Unsupported.verdict if reason.startswith("Unsupported:") else None
+
+
 def fill(result: TestResult, reports: list[pytest.TestReport]) -> None:
     """Complete the result of a test of which there is nothing but pytest's reports."""
     crashed.identify(result, reports[0].nodeid)
@@ -136,13 +148,12 @@ def fill(result: TestResult, reports: list[pytest.TestReport]) -> None:
         return
     text = ended.longreprtext
     result.statusDetails = StatusDetails(message=text.strip().rpartition("\n")[2], trace=text)
+    verdict = verdict_of(ended)
+    result.status = Status.FAILED if verdict == _PRODUCT else Status.BROKEN
     if ended.skipped:
         result.status = Status.SKIPPED
-        return
-    told = dict(ended.user_properties).get("verdict")
-    verdict = told or (_PRODUCT if ended.when == "call" else "harness")
-    result.status = Status.FAILED if verdict == _PRODUCT else Status.BROKEN
-    result.labels.append(Label(name="verdict", value=str(verdict)))
+    if verdict is not None:
+        result.labels.append(Label(name="verdict", value=verdict))
 
 
 #: Called with the content, a title, the MIME type and the file name's extension.

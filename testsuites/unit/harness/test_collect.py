@@ -18,7 +18,7 @@ from testsuites import nested
 
 TESTS = """
 import os, pytest, signal, time
-from harness.errors import HarnessFailure, NetworkLost, Unsupported
+from harness.errors import EmulatorErratum, HarnessFailure, NetworkLost, Unsupported
 
 @pytest.mark.bug("A12")
 @pytest.mark.parametrize("number", range(4))
@@ -28,6 +28,8 @@ def test_harness(): raise HarnessFailure("the image is broken")
 def test_assert(): assert 1 == 2
 def test_skip(): pytest.skip("not today")
 def test_xfail(): pytest.xfail("known")
+def test_unsupported(): raise Unsupported("no such device")
+def test_erratum(): raise EmulatorErratum("tcg-lost-timer")
 def test_killed(): os.kill(os.getpid(), signal.SIGKILL)
 @pytest.fixture
 def bad(): raise KeyError("x")
@@ -68,9 +70,9 @@ def test_terminal_junit_and_allure_count_the_same(ended: tuple[str, Path]) -> No
     assert suite is not None
     junit = {key: int(suite.attrib[key]) for key in ("tests", "failures", "errors", "skipped")}
 
-    assert terminal == {"passed": 8, "failed": 4, "skipped": 1, "xfailed": 1, "error": 1}, output
-    assert junit == {"tests": 15, "failures": 3, "errors": 2, "skipped": 2}
-    assert statuses == {"passed": 8, "failed": 2, "broken": 3, "skipped": 2}
+    assert terminal == {"passed": 8, "failed": 4, "skipped": 2, "xfailed": 2, "error": 1}, output
+    assert junit == {"tests": 17, "failures": 3, "errors": 2, "skipped": 4}
+    assert statuses == {"passed": 8, "failed": 2, "broken": 3, "skipped": 4}
     assert len(results) == junit["tests"] == sum(terminal.values())
 
 
@@ -89,7 +91,9 @@ def test_the_killed_worker_s_test_is_broken_and_says_so(ended: tuple[str, Path])
         ("test_assert", "failed", "product"),
         ("test_harness", "broken", "harness"),
         ("test_fixture", "broken", "harness"),
-        ("test_skip", "skipped", "skipped"),
+        ("test_skip", "skipped", None),
+        ("test_unsupported", "skipped", "unsupported"),
+        ("test_erratum", "skipped", "erratum"),
     ],
 )
 def test_verdicts(ended: tuple[str, Path], test: str, status: str, verdict: str | None) -> None:
