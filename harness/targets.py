@@ -84,7 +84,9 @@ class Target:
         """Features tests may ask for, by name: the engine's and the machine's."""
         machine = self.machine
         hardware = {"network": machine.nics, "disk": machine.disks, "hda": machine.audio}
-        return self.make_engine().capabilities | {name for name, there in hardware.items() if there}
+        found = {name for name, there in hardware.items() if there}
+        found |= {f"cpus-{number}" for number in range(1, machine.cpus + 1)}
+        return self.make_engine().capabilities | found
 
     def counted(self) -> Target:
         """The same target with counted time: an x86 TSC ticks once a nanosecond."""

@@ -48,8 +48,10 @@ class Engine:
         """Features tests may ask for, by name."""
         found = {self.extension}
         if self.emulator == "qemu":
-            # nmi, reset: from outside; monitor: QEMU's own questions and commands.
+            # nmi, reset: from outside; monitor: QEMU's own questions and commands;
+            # random-addresses: of the kernel, which its own decompressor chooses.
             found |= {"msi", "mmconfig", "nmi", "reset", "monitor", "checkpoints"}
+            found.add("random-addresses")
         if self.clock is Clock.ICOUNT:
             found.add("counted-time")
         return frozenset(found)

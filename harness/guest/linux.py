@@ -30,8 +30,6 @@ from harness.guest.ssh import SshChannel
 from harness.machine import Role
 from harness.streams import Stream
 
-#: Seconds from start to both channels answering, on an idle host.
-BOOT_LIMIT = 45.0
 #: What a healthy root console never says.
 SICK_LINUX = re.compile(
     r"BUG:|Oops|general protection fault|Kernel panic|rcu: INFO|soft lockup|hard LOCKUP"
@@ -66,9 +64,9 @@ class Linux:
 
     # --- start
 
-    def wait_booted(self, limit: float = BOOT_LIMIT) -> float:
+    def wait_booted(self) -> float:
         """Wait until the agent answers; returns the seconds since the machine's start."""
-        deadline = Deadline.after(scaled(limit))
+        deadline = Deadline.after(scaled(self.machine.spec.boot_limit))
         try:
             self.serial.wait_ready(deadline.seconds)
         except (CommandTimeout, ChannelClosed) as error:

@@ -46,11 +46,11 @@ def _failed(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(autouse=True)
 def _capabilities(request: pytest.FixtureRequest) -> None:
     """Skip (as listed) what the target's engine cannot do."""
-    marker = request.node.get_closest_marker("needs")
-    if marker is None:
+    wanted = {name for marker in request.node.iter_markers("needs") for name in marker.args}
+    if not wanted:
         return
     target: Target = request.getfixturevalue("target")
-    missing = set(marker.args) - target.capabilities
+    missing = wanted - target.capabilities
     if missing:
         raise Unsupported(f"{target.name} has no {', '.join(sorted(missing))}")
 

@@ -174,6 +174,7 @@ def test_a34_exception_loops_do_not_hold_a_cpu(jailhouse: Jailhouse, mode: str) 
 # --- A48
 
 
+@pytest.mark.needs("svm")
 @pytest.mark.bug("A48")
 def test_a48_fence_before_the_icr() -> None:
     """WRMSR to x2APIC registers does not serialise: MFENCE and LFENCE come first. Seen in
@@ -222,6 +223,7 @@ def test_a52_lvt0_as_some_amd_processors_leave_it(bench: Bench) -> None:
 # --- A63
 
 
+@pytest.mark.needs("nmi")
 @pytest.mark.bug("A63")
 def test_a63_management_under_nmis(jailhouse: Jailhouse, repeats: Repeats) -> None:
     """NMIs are the hypervisor's own signal: a cell's NMI timer and NMI IPIs neither lose

@@ -75,6 +75,7 @@ def test_a1_reboot_after_a_failed_enable(
     linux.machine.wait_end(30)
 
 
+@pytest.mark.needs("cpus-4")
 @pytest.mark.bug("A2")
 @pytest.mark.parametrize("cpus", [3, 5])
 def test_a2_other_number_of_cpus(
@@ -274,6 +275,7 @@ def test_a41_console_that_is_not_there(verbs: Jailhouse, port: int) -> None:
     assert verbs.uart.text(mark) == ""
 
 
+@pytest.mark.needs("network")
 @pytest.mark.bug("A50")
 def test_a50_devices_in_use_while_enabling(
     verbs: Jailhouse, target: Target, repeats: Repeats

@@ -28,7 +28,7 @@ from harness.verbs import Jailhouse
 BINARY = bytes(range(256)) * 17
 
 
-@pytest.fixture(params=["serial", "ssh"])
+@pytest.fixture(params=["serial", pytest.param("ssh", marks=pytest.mark.needs("network"))])
 def channel(request: pytest.FixtureRequest, linux: Linux) -> Channel:
     return linux.serial if request.param == "serial" else linux.ssh
 
@@ -127,6 +127,7 @@ class TestConformance:
         assert 0.2 <= channel.run("sleep 0.2").duration < 5
 
 
+@pytest.mark.needs("network")
 def test_channels_agree(linux: Linux) -> None:
     for command in ("uname -a", "cat /proc/cmdline", "ls /usr/bin"):
         assert linux.run(command).output == linux.ssh_run(command).output
@@ -206,6 +207,7 @@ def test_unread_output_of_each_uart(linux: Linux, folder) -> None:  # type: igno
         assert linux.succeed(f"cat /tmp/{port.tty}.status") == "0\n"
 
 
+@pytest.mark.needs("network")
 def test_network_lost_while_enabled(jailhouse: Jailhouse) -> None:
     """The cable is out: serial answers, so it is the network."""
     linux = jailhouse.linux
@@ -220,6 +222,7 @@ def test_network_lost_while_enabled(jailhouse: Jailhouse) -> None:
     assert jailhouse.state(0) == "running"
 
 
+@pytest.mark.needs("network")
 def test_root_cell_dead(fresh_linux: Callable[..., Linux]) -> None:
     """No CPU runs: neither channel answers, and the report names the state."""
     linux = fresh_linux()
@@ -265,6 +268,7 @@ def test_machine_control(fresh_linux: Callable[..., Linux]) -> None:
     assert machine.read_memory(int(code[1], 16), 4096) != bytes(4096)
 
 
+@pytest.mark.needs("nmi")
 @pytest.mark.architectures("x86", reason="QEMU injects NMIs into x86 CPUs only")
 def test_nmi(fresh_linux: Callable[..., Linux]) -> None:
     linux = fresh_linux()

@@ -45,6 +45,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "checkpoints")
 
 
+@pytest.mark.needs("checkpoints", "network")
 def test_both_ways_agree(
     make: Callable[[Store | None], Linux], store: Store, target: Target
 ) -> None:
@@ -71,6 +72,7 @@ def test_both_ways_agree(
     assert sorted(results[0][2].split("\n")) == sorted(results[1][2].split("\n"))
 
 
+@pytest.mark.needs("checkpoints", "disk")
 def test_disks_are_private_and_captured(
     make: Callable[[Store | None], Linux], tmp_path: Path
 ) -> None:
@@ -85,6 +87,7 @@ def test_disks_are_private_and_captured(
     assert b"written" not in linux.machine.image.disk.read_bytes()
 
 
+@pytest.mark.needs("checkpoints")
 def test_a_damaged_checkpoint_is_replaced_and_said(
     make: Callable[[Store | None], Linux], store: Store, tmp_path: Path
 ) -> None:

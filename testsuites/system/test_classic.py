@@ -15,6 +15,7 @@ from harness.verbs import Jailhouse
 pytestmark = pytest.mark.architectures("x86", reason="a set-up of older x86 users")
 
 
+@pytest.mark.needs("msi")
 def test_classic_machine(target: Target, artifacts: Artifacts, folder: plugin.TestFolder) -> None:
     """Its root configuration, apic-demo and pci-demo, whose BAR lies elsewhere there."""
     spec = target.machine

@@ -218,6 +218,7 @@ def test_restart_clears_the_mark(bench: Bench) -> None:
     bench.done()
 
 
+@pytest.mark.needs("cpus-4")
 def test_one_of_two_cpus_fails(jailhouse: Jailhouse) -> None:
     """The other one goes on, the cell's state stays running, and it still answers."""
     before = jailhouse.pools()
@@ -258,6 +259,7 @@ def test_ten_starts_of_a_failing_cell(bench: Bench) -> None:
     assert bench.jailhouse.pools() == created
 
 
+@pytest.mark.needs("network")
 def test_root_keeps_its_cpus_and_network(bench: Bench) -> None:
     linux = bench.jailhouse.linux
     bench.run("violate", "what=mem-write")

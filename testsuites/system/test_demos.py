@@ -48,6 +48,7 @@ def test_32_bit_demo_in_the_tiny_cell(jailhouse: Jailhouse, cells: Cells) -> Non
     assert not int(found[1], 16) & 0x500, "neither LME nor LMA"
 
 
+@pytest.mark.needs("msi")
 @x86
 def test_pci_demo_receives_its_msi(jailhouse: Jailhouse, cells: Cells) -> None:
     mark = jailhouse.uart.end
@@ -60,6 +61,7 @@ def test_pci_demo_receives_its_msi(jailhouse: Jailhouse, cells: Cells) -> None:
     assert re.search(r'Removing PCI device 00:1b\.0 from cell "\S+"', text)
 
 
+@pytest.mark.needs("msi")
 @x86
 def test_pci_device_comes_back(jailhouse: Jailhouse, cells: Cells) -> None:
     """While the cell has it, Linux reads all ones; afterwards the device again."""
@@ -81,6 +83,7 @@ def test_ioapic_demo(jailhouse: Jailhouse, cells: Cells) -> None:
     jailhouse.uart.expect_lines("^ACPI IRQ received, status: [0-9a-f]{4}", 3, 30, mark)
 
 
+@pytest.mark.needs("cpus-4")
 def test_smp_demo(jailhouse: Jailhouse, cells: Cells) -> None:
     mark = jailhouse.uart.end
     cells.run("smp-demo")
@@ -94,6 +97,7 @@ def test_smp_demo(jailhouse: Jailhouse, cells: Cells) -> None:
     assert jailhouse.cell(0).cpus == "0"
 
 
+@pytest.mark.needs("cpus-4")
 def test_two_cells_at_once(
     jailhouse: Jailhouse, cells: Cells, timer: Program, small: Program
 ) -> None:

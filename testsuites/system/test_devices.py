@@ -35,6 +35,7 @@ def redirection_table(linux: Linux) -> list[str]:
     return [re.sub(r" *\((?:pending|RemoteIRR)?[^)]*\)$", "", line) for line in lines]
 
 
+@pytest.mark.needs("msi")
 def test_msi_follows_when_its_cpu_leaves(jailhouse: Jailhouse) -> None:
     """Linux programs MSI and MSI-X under the hypervisor: for a CPU, away from it, and back."""
     linux = jailhouse.linux
@@ -57,6 +58,7 @@ def test_msi_follows_when_its_cpu_leaves(jailhouse: Jailhouse) -> None:
     assert "WARNING: MSI of device" not in jailhouse.uart.text()
 
 
+@pytest.mark.needs("monitor")
 def test_pin_is_the_cells_and_comes_back(jailhouse: Jailhouse, cells: Cells) -> None:
     linux = jailhouse.linux
     before = redirection_table(linux)
@@ -68,6 +70,7 @@ def test_pin_is_the_cells_and_comes_back(jailhouse: Jailhouse, cells: Cells) -> 
     assert redirection_table(linux) == before
 
 
+@pytest.mark.needs("monitor")
 def test_enable_and_disable_leave_the_ioapic_alone(verbs: Jailhouse, target) -> None:  # type: ignore[no-untyped-def]
     before = redirection_table(verbs.linux)
     verbs.enable(target.root_config)

@@ -145,12 +145,14 @@ class TestRootKeepsWorking:
                 "2000\n"
             )
 
+    @pytest.mark.needs("network")
     def test_network(self, jailhouse: Jailhouse) -> None:
         blob = bytes(range(256)) * 4096
         jailhouse.linux.ssh.put(blob, "/tmp/blob")
         assert jailhouse.linux.ssh.get("/tmp/blob") == blob
         assert [jailhouse.linux.ssh.run("true").status for _ in range(20)] == [0] * 20
 
+    @pytest.mark.needs("disk")
     def test_disk(self, jailhouse: Jailhouse) -> None:
         """Read it twice past the page cache, write it, read what was written."""
         linux = jailhouse.linux
@@ -338,6 +340,7 @@ def test_a2_cpu_offline(verbs: Jailhouse, target: Target) -> None:
     verbs.disable()
 
 
+@pytest.mark.needs("svm")
 @x86
 def test_no_svm(fresh_linux: Callable[..., Linux], target: Target) -> None:
     linux = fresh_linux(cpu="max,-la57,-svm")
@@ -349,6 +352,7 @@ def test_no_svm(fresh_linux: Callable[..., Linux], target: Target) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.needs("svm")
 @x86
 def test_a1_no_nested_paging(fresh_linux: Callable[..., Linux], target: Target) -> None:
     linux = fresh_linux(cpu="max,-la57,-npt")
@@ -401,6 +405,7 @@ def test_a4_reboot_while_enabled(fresh_linux: Callable[..., Linux], target: Targ
     assert " Releasing CPU 0" in verbs.uart.text()
 
 
+@pytest.mark.needs("random-addresses")
 @x86
 def test_a37_five_level_paging_is_refused_by_name(
     fresh_linux: Callable[..., Linux], target: Target

@@ -71,6 +71,7 @@ def test_silent_inmates(jailhouse: Jailhouse) -> None:
     assert linux.run("true").ok
 
 
+@pytest.mark.needs("svm")
 def test_spinning_hypervisor(
     fresh_linux: Callable[..., Linux], artifacts: Artifacts, tmp_path: Path
 ) -> None:
@@ -118,6 +119,7 @@ def test_deadlock_in_linux(fresh_linux: Callable[..., Linux]) -> None:
     assert report.samples[-1].cpus[3].task.startswith("hang-spin")
 
 
+@pytest.mark.needs("random-addresses")
 def test_triple_fault_with_random_addresses(fresh_linux: Callable[..., Linux]) -> None:
     """The slide of a kernel with KASLR is found; what it did last is named."""
     linux = fresh_linux(without=("nokaslr",))

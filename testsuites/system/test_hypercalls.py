@@ -229,6 +229,7 @@ def test_communication_region(probe: str) -> None:
     assert int.from_bytes(page[72:76], "little") == 1_000_000, "apic_khz"
 
 
+@pytest.mark.needs("cpus-4")
 def test_all_cpus_start(jailhouse: Jailhouse) -> None:
     bench = Bench.create(jailhouse, "test-two")
     bench.run("probe")

@@ -37,6 +37,7 @@ def beside_linux(linux: Linux, target: Target) -> None:
 x86 = pytest.mark.architectures("x86", reason="about x86 page tables or KVM on AMD")
 
 
+@pytest.mark.needs("random-addresses")
 @pytest.mark.parametrize(
     "parameters", [(), pytest.param(("pti=on",), marks=x86)], ids=["kaslr", "kaslr-pti"]
 )

@@ -76,8 +76,8 @@ def test_counted_time_is_refused() -> None:
 
 
 def test_capabilities_are_of_engine_and_machine() -> None:
-    assert TARGETS["intel-bochs"].capabilities == {"vmx"}
-    assert {"svm", "msi", "network", "disk", "hda"} <= TARGETS["amd-tcg"].capabilities
+    assert TARGETS["intel-bochs"].capabilities == {"vmx", "cpus-1", "cpus-2"}
+    assert {"svm", "msi", "network", "disk", "hda", "cpus-4"} <= TARGETS["amd-tcg"].capabilities
 
 
 # --- memory and ROM
