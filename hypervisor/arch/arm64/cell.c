@@ -6,6 +6,7 @@
 #include <core/printk.h>
 #include <arch/cpu.h>
 #include <arch/paging.h>
+#include <arch/sysregs.h>
 
 #define MAX_VMID	255
 
@@ -57,6 +58,56 @@ int arch_unmap_memory_region(struct cell *cell, const struct jailhouse_memory *m
 	return page_table_unmap(&cell->stage2, mem->virt_start, mem->size);
 }
 
+/* --- Caches ---------------------------------------------------------------------- */
+
+/* CTR_EL0.DminLine: log2 of words */
+static void clean_and_invalidate(const char *start, u64 size)
+{
+	u64 line = 4ULL << (sysreg_read(ctr_el0) >> 16 & 0xf);
+	u64 address = (u64)start & ~(line - 1);
+
+	for (; address < (u64)start + size; address += line)
+		asm volatile("dc civac, %0" : : "r" (address) : "memory");
+}
+
+static void region_clean(const struct jailhouse_memory *mem)
+{
+	u64 done, chunk, phys;
+
+	for (done = 0; done < mem->size; done += chunk) {
+		phys = mem->phys_start + done;
+		chunk = MIN(mem->size - done,
+			    NUM_TEMP_PAGES * PAGE_SIZE - (phys & PAGE_OFFS_MASK));
+		clean_and_invalidate(hv_map_temp(hpa(phys),
+						 (unsigned int)PAGES((phys & PAGE_OFFS_MASK) + chunk),
+						 PG_READ | PG_WRITE), chunk);
+	}
+}
+
+static bool is_ram(const struct jailhouse_memory *mem)
+{
+	return mem->size && (mem->flags & JAILHOUSE_MEM_WRITE) &&
+		!(mem->flags & (JAILHOUSE_MEM_IO | JAILHOUSE_MEM_COMM_REGION |
+				JAILHOUSE_MEM_ROOTSHARED));
+}
+
+/*
+ * The cell starts with its caches off: what was cleared, loaded or left there by
+ * its previous life is in memory then, and nothing older (abi.md 7.6).
+ */
+static void cell_clean_caches(const struct cell *cell)
+{
+	const struct jailhouse_memory *mem;
+	unsigned int n;
+
+	for_each_mem_region(mem, cell->config, n)
+		if (is_ram(mem))
+			region_clean(mem);
+	clean_and_invalidate((const char *)cell->comm_page, PAGE_SIZE);
+	asm volatile("dsb sy; ic ialluis; dsb ish; isb" : : : "memory");
+}
+
+/* The last thing before each start. */
 void arch_fill_comm_region(struct cell *cell)
 {
 	struct jailhouse_comm_region *comm = cell->comm_page;
@@ -66,6 +117,8 @@ void arch_fill_comm_region(struct cell *cell)
 	comm->arm.gicc_base = system_config->platform_info.arm.gicc_base;
 	comm->arm.gicr_base = system_config->platform_info.arm.gicr_base;
 	comm->arm.vpci_irq_base = cell->config->vpci_irq_base;
+	if (cell != &root_cell)
+		cell_clean_caches(cell);
 }
 
 /* Flushes of stage 2 are requested by core/cell.c. */

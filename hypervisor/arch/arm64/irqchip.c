@@ -119,6 +119,17 @@ static void return_sgis(const struct arch_percpu *arch, char *regs)
 					    arch->sgi_sources[n]);
 }
 
+/* Ours that came too late: to Linux they would be IPIs of its own. */
+static void forget_own_sgis(char *regs)
+{
+	if (gic.ops == &gicv3_ops)
+		mmio_write32(regs + GICD_ICPENDR, OUR_SGIS);
+	else
+		for (unsigned int n = 0; n < NUM_SGIS; n++)
+			if (OUR_SGIS & 1U << n)
+				mmio_write8((char *)gic.dist + GICD_CPENDSGIR + n, 0xff);
+}
+
 void irqchip_cpu_exit(struct per_cpu *cpu)
 {
 	char *regs;
@@ -128,6 +139,7 @@ void irqchip_cpu_exit(struct per_cpu *cpu)
 	cpu->arch.gic_taken = false;
 	regs = gic.ops->private_regs(cpu);
 	mmio_write32(regs + GICD_ICENABLER, OUR_SGIS);
+	forget_own_sgis(regs);
 	inject_return_all(cpu);
 	return_sgis(&cpu->arch, regs);
 	gic.ops->cpu_exit(cpu);
