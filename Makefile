@@ -125,7 +125,7 @@ setup: $(VENV_STAMP) $(VENV_TEST_STAMP)
 
 # --- running -----------------------------------------------------------------
 
-.PHONY: demo test report jitter-report summary soak bench
+.PHONY: demo test test-boards report jitter-report summary soak bench
 
 N ?= 10
 # Machines at once: as many as cores and memory carry (harness/plugin/workers.py).
@@ -155,6 +155,13 @@ JITTER ?=
 
 jitter-report: $(VENV_STAMP)
 	@$(PYTHON) -m harness.report.jitter $(JITTER)
+
+# Boards whose UARTs, clocks and cards are not those of QEMU's reference machines.
+BOARDS := zcu102 imx8mp
+BOARD_TESTS := testsuites/system/test_machine.py
+
+test-boards: setup
+	$(PYTHON) -m pytest $(BOARD_TESTS) $(BOARDS:%=--target %) $(PYTEST_ARGS)
 
 soak: setup
 	@$(PYTHON) -m harness soak -N $(N)

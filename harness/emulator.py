@@ -45,6 +45,7 @@ class BootImage:
     command_line: str
     #: Content of the disk; each machine has a copy of its own.
     disk: Path
+    device_tree: bytes | None = None
 
 
 class Emulator(ABC):

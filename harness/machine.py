@@ -68,6 +68,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from harness.devicetree import DeviceTree
+
 
 class Role(StrEnum):
     """What a serial port is for."""
@@ -102,6 +104,8 @@ class SerialPort:
     tty: str
     roles: tuple[Role, ...]
     kind: Uart = Uart.ISA
+    #: Which of the board's own UARTs it is, from 0; a machine lists them in this order.
+    position: int = 0
 
     @property
     def name(self) -> str:
@@ -132,10 +136,10 @@ class MmioSlot:
 @dataclass(frozen=True)
 class Nic:
     """A network card on user-mode networking: in a fixed PCI slot, in a virtio
-    transport, or (None) the board's own."""
+    transport, or one of the board's own, counted from 0."""
 
     model: str
-    slot: str | MmioSlot | None
+    slot: str | MmioSlot | int
 
 
 @dataclass(frozen=True)
@@ -171,13 +175,13 @@ class Reservation:
 
 @dataclass(frozen=True)
 class TopOfMemory(Reservation):
-    """A reservation where Linux takes no `memmap=`: it gets what lies below."""
+    """A reservation where Linux takes no `memmap=`: it gets the first `linux` bytes of RAM."""
 
-    ram: int = 0
+    linux: int = 0
 
     @property
     def kernel_parameter(self) -> str:
-        return f"mem={(self.start - self.ram) >> 20}M"
+        return f"mem={self.linux >> 20}M"
 
 
 @dataclass(frozen=True)
@@ -199,8 +203,12 @@ class MachineSpec:
     iommu: str | None = None
     #: Frequency of the TSC, told to Linux: a loaded host once calibrated a sixth of it.
     tsc_khz: int | None = None
-    #: What `machine` needs on top to be the same in every run with counted time.
-    counted: str = ""
+    #: For boards: QEMU's `virt` makes its own.
+    device_tree: DeviceTree | None = None
+    #: What `machine` and `cpu` need on top with counted time: the same in every run, and
+    #: a counter that ticks once a nanosecond.
+    counted_machine: str = ""
+    counted_cpu: str = ""
     #: Seconds from start to the agent's answer that are too many, on an idle host.
     boot_limit: float = 45.0
     #: Kernel parameters this machine needs, whatever the image.
@@ -220,6 +228,15 @@ class MachineSpec:
             if port.roles == (Role.INMATE_CONSOLE,):
                 return port
         return None
+
+    def counted(self) -> MachineSpec:
+        """The same machine for counted time."""
+        return replace(
+            self,
+            machine=self.machine + self.counted_machine,
+            cpu=self.cpu + self.counted_cpu,
+            tsc_khz=self.tsc_khz and 1_000_000,
+        )
 
     def command_line(self) -> tuple[str, ...]:
         """Kernel parameters that follow from the hardware and its roles."""
@@ -267,17 +284,19 @@ _QEMU_ARM64 = MachineSpec(
     serials=(
         SerialPort(0x09000000, 33, "ttyAMA0", (Role.ROOT_CONSOLE,), Uart.BOARD),
         SerialPort(
-            0x09040000, 40, "ttyAMA1", (Role.HYPERVISOR_CONSOLE, Role.INMATE_CONSOLE), Uart.BOARD
+            0x09040000, 40, "ttyAMA1", (Role.HYPERVISOR_CONSOLE, Role.INMATE_CONSOLE),
+            Uart.BOARD, 1,
         ),
         SerialPort(
             MmioSlot(30).base, MmioSlot(30).intid, "command-channel",
             (Role.COMMAND_CHANNEL,), Uart.VIRTIO,
         ),
     ),
-    reservation=TopOfMemory(0x70000000, 256 << 20, ram=0x40000000),
+    reservation=TopOfMemory(0x70000000, 256 << 20, linux=768 << 20),
     nics=(Nic("virtio-net-device", MmioSlot(31)),),
     disks=(Disk(MmioSlot(29), "virtio-blk-device", "vda"),),
-    counted="dtb-randomness=off",
+    counted_machine=",dtb-randomness=off",
+    counted_cpu=",cntfrq=1000000000",
     # Without it 6.12 keeps KVM's vectors installed and EL2 cannot be entered.
     kernel_parameters=("kvm-arm.mode=none",),
 )  # fmt: skip
@@ -319,7 +338,73 @@ INTEL_X86 = replace(
     tsc_khz=None,
 )
 
+#: The board's UARTs are all it has: the agent talks on Linux' console, which therefore
+#: has no shell. No firmware runs in this emulator that would answer for clocks, power
+#: and pins.
+ZCU102 = MachineSpec(
+    name="zynqmp-zcu102",
+    architecture="arm64",
+    machine="xlnx-zcu102,virtualization=on,audiodev=audio0",
+    cpu="cortex-a53",
+    cpus=4,
+    memory_mib=4096,
+    serials=(
+        SerialPort(
+            0xFF000000, 53, "ttyPS0", (Role.ROOT_CONSOLE, Role.COMMAND_CHANNEL), Uart.BOARD
+        ),
+        SerialPort(
+            0xFF010000, 54, "ttyPS1", (Role.HYPERVISOR_CONSOLE, Role.INMATE_CONSOLE),
+            Uart.BOARD, 1,
+        ),
+    ),
+    reservation=TopOfMemory(0x800000000, 2 << 30, linux=2 << 30),
+    device_tree=DeviceTree(
+        "xilinx/zynqmp-zcu102-rev1.0.dtb",
+        disabled=("zynqmp-firmware",),
+        without=(
+            "power-domains", "pinctrl-names", "pinctrl-0", "pinctrl-1", "iommus", "resets",
+            "reset-names",
+        ),
+        clocked=("serial@ff000000", "serial@ff010000", "ethernet@ff0e0000"),
+    ),
+    nics=(Nic("cadence_gem", 3),),
+    kernel_parameters=("kvm-arm.mode=none",),
+)
+
+#: UART 1 is nobody's, UART 4 the hypervisor's: Linux does not know it. Blocks that the
+#: emulator lacks are off: their drivers fail with a page of warnings each.
+IMX8MP = MachineSpec(
+    name="imx8mp",
+    architecture="arm64",
+    machine="imx8mp-evk",
+    cpu="cortex-a53",
+    cpus=4,
+    memory_mib=4096,
+    serials=(
+        SerialPort(0x30890000, 59, "ttymxc1", (Role.ROOT_CONSOLE,), Uart.BOARD, 1),
+        SerialPort(0x30880000, 60, "ttymxc2", (Role.COMMAND_CHANNEL,), Uart.BOARD, 2),
+        SerialPort(
+            0x30A60000, 61, "none", (Role.HYPERVISOR_CONSOLE, Role.INMATE_CONSOLE),
+            Uart.BOARD, 3,
+        ),
+    ),
+    reservation=TopOfMemory(0xC0000000, 2 << 30, linux=2 << 30),
+    device_tree=DeviceTree(
+        "freescale/imx8mp-evk.dtb",
+        enabled=("serial@30880000",),
+        disabled=(
+            "blk-ctrl@38330000", "blk-ctrl@32f10000",
+            "blk-ctrl@32ec0000",
+        ),
+        without=("dmas", "dma-names"),
+    ),
+    nics=(Nic("imx.enet", 0),),
+    kernel_parameters=("kvm-arm.mode=none",),
+)  # fmt: skip
+
 MACHINES: dict[str, MachineSpec] = {
     machine.name: machine
-    for machine in (QEMU_X86, INTEL_X86, QEMU_ARM64_GICV3, QEMU_ARM64_GICV2, BOCHS_X86)
+    for machine in (
+        QEMU_X86, INTEL_X86, QEMU_ARM64_GICV3, QEMU_ARM64_GICV2, BOCHS_X86, ZCU102, IMX8MP,
+    )
 }

@@ -85,6 +85,13 @@ class KernelTree:
     modules: Path
     build: Path
 
+    def device_tree(self, name: str) -> bytes:
+        """A board's blob, by its path below the package's folder of them."""
+        path = self.root / "usr/lib" / f"linux-image-{self.release}" / name
+        if not path.is_file():
+            raise ProvisionError(f"kernel {self.release} has no device tree {name}")
+        return path.read_bytes()
+
 
 def native_architecture() -> str:
     """Debian's name of this host's architecture."""

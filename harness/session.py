@@ -16,6 +16,7 @@ from pathlib import Path
 from harness import image as images
 from harness.checkpoints import CheckpointDamaged, Saved, Store, key_of
 from harness.deadlines import scaled
+from harness.devicetree import adapted
 from harness.emulator import BootImage
 from harness.engines import Engine
 from harness.engines.factory import new_machine
@@ -79,6 +80,12 @@ class Plan:
     parts: dict[str, str]
 
 
+def _device_tree(spec: MachineSpec, image: images.Image) -> bytes | None:
+    if spec.device_tree is None:
+        return None
+    return adapted(spec.device_tree, image.kernel.device_tree(spec.device_tree.source))
+
+
 @dataclass
 class Lab:
     """What every boot of a run shares: the target, the artifacts, the results."""
@@ -106,6 +113,7 @@ class Lab:
             write_initrd=image.write_initrd,
             command_line=variant.command_line(spec, image.cmdline),
             disk=images.raw_disk(),
+            device_tree=_device_tree(spec, image),
         )
         parts = {
             "stage": "linux",

@@ -12,10 +12,12 @@ from harness.engines.bochs import rom, tree
 from harness.errors import Unsupported
 from harness.machine import (
     BOCHS_X86,
+    IMX8MP,
     INTEL_X86,
     QEMU_ARM64_GICV2,
     QEMU_ARM64_GICV3,
     QEMU_X86,
+    ZCU102,
     MachineSpec,
 )
 from harness.probes import (
@@ -89,9 +91,8 @@ class Target:
         return self.make_engine().capabilities | found
 
     def counted(self) -> Target:
-        """The same target with counted time: an x86 TSC ticks once a nanosecond."""
-        tsc_khz = 1_000_000 if self.architecture == "x86" else None
-        return replace(self, clock=Clock.ICOUNT, machine=replace(self.machine, tsc_khz=tsc_khz))
+        """The same target with counted time: its TSC or counter ticks once a nanosecond."""
+        return replace(self, clock=Clock.ICOUNT, machine=self.machine.counted())
 
 
 TARGETS: dict[str, Target] = {
@@ -118,8 +119,18 @@ TARGETS: dict[str, Target] = {
             "intel-kvm", INTEL_X86, "qemu-x86", Accelerator.KVM, "qemu-x86", "qemu-x86-vtd",
             vmx_possible_in_kvm, default=False, extension="vmx",
         ),
+        *(
+            Target(
+                name, machine, "qemu-arm64", Accelerator.TCG, "arm64-boards", machine.name,
+                _arm64, default=False, extension="el2",
+            )
+            for name, machine in (("zcu102", ZCU102), ("imx8mp", IMX8MP))
+        ),
     )
 }  # fmt: skip
+
+#: Machines, images and configurations of others, with counted time.
+TARGETS["arm64-icount"] = replace(TARGETS["arm64-gicv3"].counted(), name="arm64-icount")
 
 
 def runnable() -> list[Target]:

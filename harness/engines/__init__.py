@@ -71,6 +71,8 @@ class Boot:
     command_line: str
     #: Wait for a saved state instead of booting.
     restore: bool = False
+    #: A board's device tree; None: the emulator makes one, or none is needed.
+    device_tree: Path | None = None
 
 
 @dataclass(frozen=True)

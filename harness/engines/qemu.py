@@ -19,7 +19,7 @@ def render(spec: MachineSpec, engine: Engine, boot: Boot, wiring: Wiring) -> lis
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         # Only its log tells a triple fault from a reboot.
         "-d", "cpu_reset",
-        "-machine", ",".join(_machine(spec, engine)),
+        "-machine", spec.machine + (",kernel_irqchip=split" if _kvm(engine) else ""),
         *_time(engine),
         "-cpu", "host" if _kvm(engine) else spec.cpu,
         "-smp", str(spec.cpus),
@@ -30,18 +30,10 @@ def render(spec: MachineSpec, engine: Engine, boot: Boot, wiring: Wiring) -> lis
         *_devices(spec, wiring),
         "-kernel", str(boot.kernel),
         "-initrd", str(boot.initrd),
+        *(["-dtb", str(boot.device_tree)] if boot.device_tree is not None else []),
         "-append", boot.command_line,
         *(["-incoming", "defer"] if boot.restore else []),
     ]  # fmt: skip
-
-
-def _machine(spec: MachineSpec, engine: Engine) -> list[str]:
-    words = [spec.machine]
-    if _kvm(engine):
-        words.append("kernel_irqchip=split")
-    if engine.clock is Clock.ICOUNT and spec.counted:
-        words.append(spec.counted)
-    return words
 
 
 def _kvm(engine: Engine) -> bool:
@@ -66,9 +58,16 @@ def _time(engine: Engine) -> list[str]:
 
 def _serials(spec: MachineSpec, wiring: Wiring) -> list[str]:
     words: list[str] = []
+    board = 0
     for index, port in enumerate(spec.serials):
         words += ["-chardev", f"pipe,id=serial{index},path={wiring.serial(port.name)}"]
+        # UARTs of the board that the machine does not use come in between.
+        while port.kind is Uart.BOARD and board < port.position:
+            # Not "-serial null", whose name may be that of one of ours.
+            words += ["-chardev", f"null,id=unused{board}", "-serial", f"chardev:unused{board}"]
+            board += 1
         words += _serial(index, port)
+        board += port.kind is Uart.BOARD
     return words
 
 
@@ -95,8 +94,10 @@ def _place(slot: str | MmioSlot) -> str:
 
 def _nic(index: int, nic: Nic) -> list[str]:
     netdev = f"user,id=net{index},restrict=on,hostfwd=tcp:127.0.0.1:0-:22"
-    if nic.slot is None:
-        return ["-nic", f"{netdev},model={nic.model}"]
+    if isinstance(nic.slot, int):
+        # Cards of the board take what there is in this order.
+        unused = ["-net", f"nic,model={nic.model}"] * nic.slot
+        return [*unused, "-netdev", netdev, "-net", f"nic,netdev=net{index},model={nic.model}"]
     rom = "" if isinstance(nic.slot, MmioSlot) else ",romfile="
     return [
         "-netdev", netdev,
@@ -116,9 +117,10 @@ def _devices(spec: MachineSpec, wiring: Wiring) -> list[str]:
     words: list[str] = ["-device", spec.iommu] if spec.iommu else []
     for index, nic in enumerate(spec.nics):
         words += _nic(index, nic)
+    if spec.audio is not None or "audiodev=audio0" in spec.machine:
+        words += ["-audiodev", "none,id=audio0"]
     if spec.audio is not None:
         words += [
-            "-audiodev", "none,id=audio0",
             "-device", f"intel-hda,addr={spec.audio.slot}",
             "-device", f"{spec.audio.codec},audiodev=audio0",
         ]  # fmt: skip

@@ -7,6 +7,7 @@ import contextlib
 import re
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from harness.checkpoints import DISK, STATE, CheckpointDamaged, Saved
@@ -33,6 +34,9 @@ class QemuMachine(Emulator):
             self.image.kernel, directory / "initrd", self.image.command_line, saved is not None
         )
         self.image.write_initrd(boot.initrd)
+        if self.image.device_tree is not None:
+            boot = replace(boot, device_tree=directory / "board.dtb")
+            (directory / "board.dtb").write_bytes(self.image.device_tree)
         # Eight MiB: copied faster than an overlay is made, and private as one.
         shutil.copyfile(saved.disk if saved else self.image.disk, wiring.disk)
         if saved is not None:

@@ -56,7 +56,11 @@ class Artifacts:
                 path for path in found(f"driver/{release}/*.ko") if path.name != "jailhouse.ko"
             ),
             configs=found(f"configs/{arch}/*.cell"),
-            inmates=(*found(f"inmates/demos/{arch}/*.bin"), *found(f"inmates/tests/{arch}/*.bin")),
+            inmates=(
+                *found(f"inmates/demos/{arch}/*.bin"),
+                *found(f"inmates/tests/{arch}/*.bin"),
+                *found("inmates/tests/common/*.bin"),
+            ),
             tool_inmates=found(f"inmates/tools/{arch}/*.bin"),
             tools=existing(repository / "tools" / "jailhouse"),
             command=existing(repository / "tools" / "bin" / "jailhouse"),

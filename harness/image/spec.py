@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is in a guest image, as data read from ``images/*.toml``."""
+"""What is in a guest image, as data read from ``images/*.toml``.
+
+``{multiarch}`` in a path is the architecture's folder of libraries.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+#: Debian's folder of libraries, by its architecture.
+MULTIARCH = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 IMAGES = REPOSITORY / "images"
@@ -76,7 +82,6 @@ def load(name: str, images: Path = IMAGES) -> ImageSpec:
     ``like = "other"`` at its top takes everything from another image but the keys
     that it sets itself.
     """
-    path = images / f"{name}.toml"
     data = _read(name, images)
     try:
         debian, kernel, guest = data["debian"], data["kernel"], data["guest"]
@@ -86,7 +91,10 @@ def load(name: str, images: Path = IMAGES) -> ImageSpec:
             suite=debian["suite"],
             packages=_strings(debian, "packages"),
             leave_out=_strings(debian, "leave_out"),
-            exclude=_strings(debian, "exclude"),
+            exclude=tuple(
+                pattern.replace("{multiarch}", MULTIARCH[debian["arch"]])
+                for pattern in _strings(debian, "exclude")
+            ),
             keep=_strings(debian, "keep"),
             load=_strings(kernel, "load"),
             present=_strings(kernel, "present"),
@@ -98,4 +106,4 @@ def load(name: str, images: Path = IMAGES) -> ImageSpec:
             packed=bool(guest.get("packed", True)),
         )
     except KeyError as error:
-        raise SpecError(f"{path.name}: {error} is missing") from None
+        raise SpecError(f"{name}.toml: {error} is missing") from None

@@ -17,6 +17,8 @@ from harness.verbs import CONFIGS, Jailhouse, JailhouseError
 from jailhouse.cellfile import CellConfig, MemFlag
 from testsuites.checks import Bench, Hvcall, assert_parked, online, survived
 
+pytestmark = pytest.mark.architectures("x86", reason="reproduced with x86 programs and configurations")
+
 Repeats = Callable[[int, int], int]
 
 

@@ -13,6 +13,8 @@ from harness.deadlines import Deadline, scaled
 from harness.verbs import Jailhouse
 from testsuites.checks import Bench, Hvcall, assert_parked, survived
 
+pytestmark = pytest.mark.architectures("x86", reason="about x86 processors, APICs and PCI")
+
 Repeats = Callable[[int, int], int]
 
 

@@ -12,6 +12,8 @@ from harness.targets import Target
 from harness.verbs import Jailhouse, JailhouseError
 from testsuites.checks import Bench, errno_of, online, root_config
 
+pytestmark = pytest.mark.architectures("x86", reason="reproduced with x86 configurations")
+
 Repeats = Callable[[int, int], int]
 
 #: Offsets in a system configuration (abi.md 1.13, 1.15)

@@ -14,6 +14,8 @@ from harness.deadlines import scaled
 from harness.verbs import Jailhouse
 from testsuites.checks import FAILED, Bench, assert_parked, online, survived
 
+pytestmark = pytest.mark.architectures("x86", reason="its test programs are x86 code")
+
 CPU = 2
 
 #: Accesses (the command line of violate.c) and the line that ends them, or how

@@ -11,6 +11,8 @@ from harness.targets import Target
 from harness.verbs import Jailhouse
 from testsuites.checks import Bench, Hvcall, hypervisor_build, signed32
 
+pytestmark = pytest.mark.architectures("x86", reason="its test programs are x86 code")
+
 EPERM, ENOENT, EIO, EBUSY, EINVAL, ENOSYS = -1, -2, -5, -16, -22, -38
 INT_MAX = 0x7FFFFFFF
 STATISTICS = 12

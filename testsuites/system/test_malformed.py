@@ -21,6 +21,8 @@ from testsuites import cellgen
 from testsuites.cellgen import Variant
 from testsuites.checks import Hvcall, root_config, survived
 
+pytestmark = pytest.mark.architectures("x86", reason="its variants are of x86 configurations")
+
 SCRIPTS = Path(cellgen.__file__).parent / "guest"
 CELL = "test-one"
 

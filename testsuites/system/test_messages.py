@@ -127,6 +127,7 @@ def test_passive_cells_are_not_asked(jailhouse: Jailhouse, words: str) -> None:
     assert "MESSAGE" not in bench.text()
 
 
+@pytest.mark.architectures("x86", reason="its test program is x86 code")
 def test_passive_cells_cannot_write_their_region(jailhouse: Jailhouse) -> None:
     """Read-only as configured: writing it is a violation like any other."""
     bench = Bench.create(jailhouse, "test-passive")
@@ -214,6 +215,7 @@ def test_an_exception_nobody_handles_is_reported_by_the_library(bench: Bench) ->
     bench.jailhouse.create("test-other")
 
 
+@pytest.mark.architectures("x86", reason="its test program is x86 code")
 def test_the_region_is_filled_at_every_start(bench: Bench) -> None:
     """Signature, revision, state; what the last run left there is gone."""
     for _ in range(2):

@@ -19,6 +19,8 @@ from testsuites.checks import (
     online,
 )
 
+pytestmark = pytest.mark.architectures("x86", reason="its test programs are x86 code")
+
 #: test-one's RAM at guest address 0x200000.
 RAM = 0x3A800000
 KEY = 0x5EED

@@ -108,6 +108,22 @@ def test_the_gic_versions_differ_in_one_word() -> None:
     assert renamed == gicv3 != gicv2
 
 
+def test_uarts_of_a_board_that_nobody_uses_come_in_between() -> None:
+    argv = render(MACHINES["imx8mp"], ENGINE, replace(BOOT, device_tree=Path("/r/b.dtb")), WIRING)
+    assert [argv[n + 1] for n, word in enumerate(argv) if word == "-serial"] == [
+        "chardev:unused0", "chardev:serial0", "chardev:serial1", "chardev:serial2",
+    ]  # fmt: skip
+    assert argv[argv.index("-dtb") + 1] == "/r/b.dtb"
+
+
+def test_cards_of_a_board() -> None:
+    text = " ".join(render(MACHINES["zynqmp-zcu102"], ENGINE, BOOT, WIRING))
+    unused = "-net nic,model=cadence_gem "
+    assert text.count(unused) == 3
+    assert text.index(unused) < text.index("-net nic,netdev=net0,model=cadence_gem")
+    assert "-audiodev none,id=audio0" in text
+
+
 def test_kvm_differs_in_accelerator_and_cpu_only() -> None:
     tcg = render(QEMU_X86, ENGINE, BOOT, WIRING)
     kvm = render(QEMU_X86, replace(ENGINE, accelerator=Accelerator.KVM), BOOT, WIRING)
@@ -137,9 +153,11 @@ def test_counted_time() -> None:
 
 
 def test_counted_time_on_arm64_has_no_seeds_in_its_device_tree() -> None:
-    argv = render(QEMU_ARM64_GICV3, replace(ENGINE, clock=Clock.ICOUNT), BOOT, WIRING)
-    machine = argv[argv.index("-machine") + 1]
-    assert machine == "virt,virtualization=on,its=off,gic-version=3,dtb-randomness=off"
+    spec = QEMU_ARM64_GICV3.counted()
+    text = " ".join(render(spec, replace(ENGINE, clock=Clock.ICOUNT), BOOT, WIRING))
+    assert "-machine virt,virtualization=on,its=off,gic-version=3,dtb-randomness=off " in text
+    assert "-cpu cortex-a57,cntfrq=1000000000 " in text
+    assert QEMU_X86.counted() == replace(QEMU_X86, tsc_khz=1_000_000)
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,10 @@ def needed_libraries(program: bytes) -> list[str]:
     return [str(vars(tag)["needed"]) for tag in dynamic.iter_tags("DT_NEEDED")]
 
 
-def test_nothing_we_left_out_is_still_wanted() -> None:
+@pytest.mark.parametrize("name", ["qemu-x86", "arm64"])
+def test_nothing_we_left_out_is_still_wanted(name: str) -> None:
     """Every library that something in the image is linked with is there."""
-    nodes = dict(cpio.parse(image.build().base.read_bytes()))
+    nodes = dict(cpio.parse(image.build(name).base.read_bytes()))
     names = {path.rsplit("/", 1)[-1] for path in nodes}
     missing = [
         f"{path}: {library}"
@@ -85,6 +86,17 @@ def test_an_image_like_another(tmp_path: Path) -> None:
         base.present, base.cmdline, base.packages,
     )  # fmt: skip
     assert other.name == "other"
+
+
+def test_a_description_takes_from_another_what_it_does_not_say() -> None:
+    x86, arm64, boards = (spec.load(name) for name in ("qemu-x86", "arm64", "arm64-boards"))
+    assert (x86.arch, arm64.arch, boards.arch) == ("amd64", "arm64", "arm64")
+    assert x86.packages == arm64.packages
+    assert x86.files == arm64.files
+    assert boards.cmdline == arm64.cmdline != x86.cmdline
+    assert boards.load != arm64.load
+    assert "usr/lib/x86_64-linux-gnu/gconv/*" in x86.exclude
+    assert "usr/lib/aarch64-linux-gnu/gconv/*" in arm64.exclude
 
 
 def test_selection_keeps_exceptions() -> None:

@@ -162,11 +162,11 @@ def test_violate_on_other_cpu(bench: Bench) -> None:
 
 def test_protocol(bench: Bench) -> None:
     """State and lock; messages need a hypervisor."""
-    with bench.running("tests/x86/protocol.bin", "lock"):
+    with bench.running("tests/common/protocol.bin", "lock"):
         assert bench.wait_comm_word(8, 1) == 1
-    with bench.running("tests/x86/protocol.bin", "exit"):
+    with bench.running("tests/common/protocol.bin", "exit"):
         assert bench.wait_comm_word(8, 2) == 2
-    with bench.running("tests/x86/protocol.bin", "die"):
+    with bench.running("tests/common/protocol.bin", "die"):
         assert bench.wait_comm_word(8, 3) == 3
-    with bench.running("tests/x86/protocol.bin", "state=77"):
+    with bench.running("tests/common/protocol.bin", "state=77"):
         assert bench.wait_comm_word(8, 77) == 77

@@ -107,6 +107,12 @@ u64 timer_ticks(void);
 u64 timer_frequency(void);
 u64 timer_ticks_to_ns(u64 ticks);
 u64 timer_ns_to_ticks(u64 ns);
+
+static inline u64 clock_ns(void)
+{
+	return timer_ticks_to_ns(timer_ticks());
+}
+
 /* One-shot, at this value of the counter. */
 void timer_arm(u64 ticks);
 void timer_stop(void);

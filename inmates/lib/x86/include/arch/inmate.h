@@ -112,6 +112,11 @@ static inline u64 tsc_ns(void)
  * least every 4 seconds.  Without a PM timer it is the TSC.
  */
 u64 pm_timer_ns(void);
+
+static inline u64 clock_ns(void)
+{
+	return pm_timer_ns();
+}
 void delay_us(unsigned long us);
 
 /* --- local APIC: x2APIC interface, which works in both modes --- */

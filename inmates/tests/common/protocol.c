@@ -86,14 +86,9 @@ static void storm(void)
 	}
 }
 
-static void undefined(void)
-{
-	asm volatile("ud2");
-}
-
 void inmate_main(void)
 {
-	u64 next = pm_timer_ns() + NS_PER_SEC;
+	u64 next = clock_ns() + NS_PER_SEC;
 	unsigned int ticks = 0;
 
 	deny_left = cmdline_int("deny", 0);
@@ -107,14 +102,14 @@ void inmate_main(void)
 	if (cmdline_flag("storm", false))
 		storm();
 	if (cmdline_flag("die", false))
-		undefined();
+		__builtin_trap();
 	if (cmdline_flag("exit", false)) {
 		printf("DONE protocol ok\n");
 		return;
 	}
 	for (;;) {
 		serve();
-		if (pm_timer_ns() >= next) {
+		if (clock_ns() >= next) {
 			next += NS_PER_SEC;
 			printf("TICK %u\n", ++ticks);
 		}
