@@ -8,8 +8,10 @@ it. `adapted()` is a pure function, so the same inputs give the same bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import fdt
+if TYPE_CHECKING:
+    import fdt
 
 #: The node that clocks are replaced by.
 CLOCK = "board-clock"
@@ -38,6 +40,8 @@ class DeviceTree:
 
 def adapted(tree: DeviceTree, source: bytes) -> bytes:
     """The blob of `tree`, made of the file's content; DeviceTreeError names a wrong node."""
+    import fdt  # noqa: PLC0415 (machines are listed before anything is installed)
+
     blob = fdt.parse_dtb(source)
     for path, _, _ in list(blob.walk()):
         node = blob.get_node(path)
@@ -62,6 +66,8 @@ def _node(blob: fdt.FDT, name: str) -> fdt.Node:
 
 
 def _fix_clocks(blob: fdt.FDT, tree: DeviceTree) -> None:
+    import fdt  # noqa: PLC0415
+
     handle = 1 + max(
         int(blob.get_property("phandle", path).value)
         for path, _, properties in blob.walk()
