@@ -7,6 +7,7 @@ import argparse
 import os
 import signal
 import sys
+from pathlib import Path
 
 from harness import deadlines
 from harness.errors import Verdict
@@ -21,9 +22,8 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="boot Linux and a timer demo in a cell beside it")
     demo.add_argument("--ticks", type=int, default=20)
-    shell = commands.add_parser("shell", help="boot Linux and open its console")
-    shell.add_argument("--enable", action="store_true", help="enable the hypervisor first")
-    shell.add_argument("--unbuilt", action="store_true", help="take the build tree as it is")
+    shell = commands.add_parser("shell", help="a live machine: consoles and a prompt to its Linux")
+    _add_shell(shell)
     bench = commands.add_parser("bench", help="measure the steps and the exits per tick")
     bench.add_argument("--rounds", type=int, default=3)
     soak = commands.add_parser("soak", help="repeat the system tests, record every run")
@@ -40,6 +40,19 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--clock", choices=["wall", "icount"], default="wall")
     commands.add_parser("targets", help="what this host can run, and why")
     return made
+
+
+def _add_shell(shell: argparse.ArgumentParser) -> None:
+    shell.add_argument("--enabled", action="store_true", help="enable the hypervisor first")
+    shell.add_argument(
+        "--cell", action="append", default=[], dest="cells", metavar="NAME",
+        help="create, load and start this cell too (repeatable), e.g. apic-demo",
+    )  # fmt: skip
+    shell.add_argument("--gdb", action="store_true", help="show the gdb command that gets in")
+    shell.add_argument("--tmux", action="store_true", help="in a tmux session, consoles in panes")
+    shell.add_argument(
+        "--artifacts", type=Path, metavar="DIR", help="take this build tree as it is"
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -64,7 +77,7 @@ def main(arguments: list[str]) -> int:
 def _run(options: argparse.Namespace) -> int:
     # Imported here: `targets` works without the emulator's libraries.
     from harness.bench import bench  # noqa: PLC0415
-    from harness.demo import demo, shell  # noqa: PLC0415
+    from harness.demo import demo  # noqa: PLC0415
     from harness.soak import Plan, soak  # noqa: PLC0415
 
     if options.command == "soak":
@@ -74,7 +87,16 @@ def _run(options: argparse.Namespace) -> int:
     if options.clock == "icount":
         target = target.counted()
     if options.command == "shell":
-        return shell(target, options.kernel, options.enable, options.unbuilt)
+        from harness import shell  # noqa: PLC0415
+
+        if options.tmux:
+            shell.in_tmux([word for word in sys.argv[1:] if word != "--tmux"])
+        return shell.shell(
+            shell.Plan(
+                target, options.kernel, options.enabled, tuple(options.cells), options.gdb,
+                options.artifacts,
+            )
+        )  # fmt: skip
     if options.command == "bench":
         return bench(target, options.kernel, options.rounds)
     return demo(target, options.kernel, options.ticks)

@@ -7,7 +7,6 @@ from harness import artifacts, results
 from harness.engines import Clock
 from harness.errors import Verdict, verdict_of
 from harness.guest.linux import Linux
-from harness.machine import Role
 from harness.progress import Progress, fail
 from harness.scenario import Scenario
 from harness.session import Lab, Variant, power_off, shut
@@ -57,35 +56,3 @@ def _remark(target: Target) -> str:
         "The emulator runs on this host's clock: this jitter is the host's noise, not the "
         "hypervisor's.\nWith --clock icount the same instructions give the same figures."
     )
-
-
-def shell(target: Target, kernel: str, enabled: bool, unbuilt: bool = False) -> int:
-    """Boot and hand the root console to the terminal until Ctrl-] is typed.
-
-    `unbuilt` takes what the build tree holds; without a driver there Linux is all there is.
-    """
-    from harness.terminal import converse  # noqa: PLC0415 (needs a terminal)
-
-    progress = Progress()
-    run = results.new_run("shell")
-    arch = target.architecture
-    built = (
-        artifacts.found(artifacts.build_root(arch), kernel, arch)
-        if unbuilt
-        else artifacts.build(kernel, arch, progress)
-    )
-    lab = Lab(target, lambda _: built, run, progress=progress)
-    linux = lab.linux(Variant(kernel=kernel))
-    try:
-        jailhouse = Jailhouse(linux)
-        if built.driver is not None:
-            jailhouse.load_module()
-        if enabled:
-            jailhouse.enable(target.root_config)
-        progress("root console; Ctrl-] ends the machine")
-        progress(f"hypervisor and inmates: tail -f {run}/machines/main-1/hypervisor-console.log")
-        progress(f"ssh -p {linux.machine.ssh_port()} -i KEY root@127.0.0.1")
-        converse(linux.machine.stream(Role.ROOT_CONSOLE))
-    finally:
-        shut(linux)
-    return 0

@@ -280,6 +280,10 @@ class Emulator(ABC):
         """Inject an NMI into every CPU."""
         raise self._cannot("inject an NMI")
 
+    def serve_gdb(self) -> Path:
+        """The socket of the emulator's gdb server; the machine runs on until a gdb connects."""
+        raise self._cannot("serve gdb")
+
     def save(self, directory: Path) -> None:
         """Write the machine's state, disk and streams to an empty directory; it then goes on."""
         raise self._cannot("save a machine")

@@ -137,6 +137,15 @@ class QemuMachine(Emulator):
     def registers(self) -> str:
         return self.monitor.human("info registers -a")
 
+    def serve_gdb(self) -> Path:
+        assert self._directory is not None
+        path = self._directory / "gdb.sock"
+        if not path.exists():
+            answer = self.monitor.human(f"gdbserver unix:{path},server=on,wait=off")
+            if not path.exists():
+                raise HarnessFailure(f"no gdb server: {answer}")
+        return path
+
     def read_memory(self, address: int, size: int) -> bytes:
         directory = self._directory
         assert directory is not None

@@ -128,22 +128,6 @@ def test_demo(tmp_path: Path, target: Target) -> None:
         assert re.search(line, command.output), command.output
 
 
-def test_shell(tmp_path: Path, target: Target) -> None:
-    """`harness shell`: what is typed reaches the root console; Ctrl-] ends the machine."""
-    command = Command(tmp_path, "shell", "--enable", "--target", target.name)
-    command.wait_for("root console; Ctrl-] ends", 60)
-    processes, folder = command.started()
-    stdin = command.process.stdin
-    assert stdin is not None
-    stdin.write(b"echo $((6 * 7)) cells; cat /sys/devices/jailhouse/enabled\n")
-    stdin.flush()
-    command.wait_for(r"42 cells\s+1\s", 20)
-    stdin.write(b"\x1d")
-    stdin.flush()
-    assert command.process.wait(scaled(20)) == 0, command.output
-    assert_gone(processes, folder)
-
-
 @pytest.mark.slow
 def test_a_killed_pytest_leaves_nothing(tmp_path: Path, target: Target) -> None:
     """SIGKILL to pytest in the middle of a test on a machine."""
