@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`python -m harness COMMAND`: demo, shell, bench, soak, targets."""
+"""`python -m harness COMMAND`: demo, shell, bench, soak, repro, targets."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--kernel", choices=list(KERNEL_SUITES), default=DEFAULT_KERNEL)
         if command is not soak:
             command.add_argument("--clock", choices=["wall", "icount"], default="wall")
+    repro = commands.add_parser("repro", help="run a bug report: exit 0, 3 or 4 (docs/hands-on.md)")
+    repro.add_argument("file", type=Path, help="a report (.toml) or a bundle")
+    repro.add_argument("--artifacts", type=Path, metavar="DIR", help="test this build tree")
+    repro.add_argument("--build", action="store_true", help="ignore a bundle's binaries")
     commands.add_parser("targets", help="what this host can run, and why")
     return made
 
@@ -80,6 +84,10 @@ def _run(options: argparse.Namespace) -> int:
     from harness.demo import demo  # noqa: PLC0415
     from harness.soak import Plan, soak  # noqa: PLC0415
 
+    if options.command == "repro":
+        from harness.repro.command import repro  # noqa: PLC0415
+
+        return repro(options.file, options.artifacts, options.build)
     if options.command == "soak":
         plan = Plan(options.target, options.kernel, options.workers, options.load)
         return soak(plan, options.runs, options.tests)

@@ -30,7 +30,7 @@ def start(directory: Path, *argv: str) -> tuple[subprocess.Popen[bytes], int]:
 def gone(pid: int, seconds: float = 10) -> bool:
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
             os.kill(pid, 0)
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
                 time.sleep(0.01)
