@@ -70,7 +70,7 @@ def _in_folder(folder: Path) -> Source:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Plain files and folders below `folder`, nothing else (extraction filters came with 3.11.4)."""
+    """Plain files and folders below `folder` only. (Extraction filters came with 3.11.4.)"""
     try:
         with tarfile.open(archive) as tar:
             members = tar.getmembers()
