@@ -132,5 +132,3 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(notes.read_text().rstrip(), yellow=True)
     for name, digest in run.tested().items():
         terminalreporter.write_line(f"tested: {name} sha256:{digest}, commit {results.commit()}")
-    if run.verdicts:
-        terminalreporter.write_line(f"verdicts: {', '.join(sorted(run.verdicts))}")
