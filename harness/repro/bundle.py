@@ -94,7 +94,7 @@ def write(
     """Make `folder` and an archive beside it; returns the archive."""
     folder.mkdir(parents=True)
     shutil.copyfile(report, folder / REPORT)
-    _copy_artifacts(built, folder / ARTIFACTS)
+    copy_artifacts(built, folder / ARTIFACTS)
     (folder / OUTCOME).write_text(json.dumps(outcome, indent=1) + "\n")
     (folder / EVIDENCE).mkdir()
     for name, text in evidence.items():
@@ -108,7 +108,7 @@ def write(
     return archive
 
 
-def _copy_artifacts(built: Artifacts, target: Path) -> None:
+def copy_artifacts(built: Artifacts, target: Path) -> None:
     """The same layout as a build tree, symbols included."""
     for path in built.firmware:
         _copy(path, target / "hypervisor")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Bug reports as data: the three outcomes, the reports that are delivered, and bundles run again."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 
 from harness.deadlines import scaled
 from harness.guest.linux import Linux
+from harness.image import Artifacts
+from harness.repro import bundle
 from harness.repro.carry import carry_out
 from harness.repro.judge import Outcome, judge
 from harness.repro.spec import Symptom, read
@@ -20,7 +23,7 @@ from harness.results import REPOSITORY
 from harness.session import restored
 from harness.targets import Target
 from harness.verbs import Jailhouse
-from testsuites.checks import hypervisor_build
+from testsuites.checks import hypervisor_build, hypervisor_with
 
 REPORTS = REPOSITORY / "repros"
 
@@ -74,6 +77,33 @@ def test_a_bundle_runs_again(tmp_path: Path, target: Target) -> None:
     outcome = json.loads(record.read_text())
     assert outcome["outcome"] == "not reproduced"
     assert [answer["errno"] for answer in outcome["answers"]] == ["", "EINVAL", "", ""]
+
+
+INNER = """
+def test_what_is_tested(linux, jailhouse):
+    said = linux.succeed("sha256sum < /lib/firmware/jailhouse-amd.bin")
+    assert said.startswith("{digest}")
+    assert jailhouse.enabled
+"""
+
+
+def test_artifacts_of_another_tree(tmp_path: Path, target: Target, artifacts: Artifacts) -> None:
+    """`pytest --artifacts DIR`: what was built elsewhere is tested, unbuilt, and named."""
+    firmware = hypervisor_with("TEST_DEVICE")
+    digest = hashlib.sha256(firmware.read_bytes()).hexdigest()
+    assert digest != hashlib.sha256(artifacts.firmware[0].read_bytes()).hexdigest()
+    bundle.copy_artifacts(replace(artifacts, firmware=(firmware,)), tmp_path / "tree")
+    inner = tmp_path / "test_inner.py"
+    inner.write_text(INNER.format(digest=digest))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", str(REPOSITORY / "pyproject.toml"), "-p", "harness.plugin",
+         "-p", "no:cacheprovider", "--target", target.name, "--artifacts", str(tmp_path / "tree"), str(inner)],
+        cwd=REPOSITORY, text=True, check=False, timeout=scaled(120), capture_output=True,
+        env={**os.environ, "JAILHOUSE_RESULTS": str(tmp_path / "results")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert f"jailhouse: {tmp_path / 'tree'}" in done.stdout
+    assert f"tested: jailhouse-amd.bin sha256:{digest[:16]}" in done.stdout
 
 
 def test_what_is_no_report_ends_with_2(tmp_path: Path) -> None:
