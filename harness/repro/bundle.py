@@ -84,7 +84,8 @@ def _unpack(archive: Path, folder: Path) -> None:
                 member.mode = 0o755 if member.isdir() else 0o644
             tar.extractall(folder, members)
     except (tarfile.TarError, OSError) as error:
-        raise BadReport(f"{archive}: {error}") from error
+        reason = str(error).splitlines()[0].rstrip(":")
+        raise BadReport(f"{archive}: no .toml, no folder, no archive: {reason}") from error
 
 
 def write(
