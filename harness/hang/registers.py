@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 #: EFER.SVME (APM 2, 3.1.7): set while the hypervisor owns the CPU, in host and guest.
 SVME = 1 << 12
+#: CR4.VMXE (SDM 3C, 24.8): the same on Intel; guests see it cleared, the register has it.
+VMXE = 1 << 13
 #: EFER.LMA: long mode is active.
 LMA = 1 << 10
 
@@ -39,7 +41,7 @@ class Cpu:
     @property
     def owned(self) -> bool:
         """Whether the hypervisor runs this CPU (host or guest)."""
-        return bool(self.get("EFER") & SVME)
+        return bool(self.get("EFER") & SVME or self.get("CR4") & VMXE)
 
     @property
     def long_mode(self) -> bool:
