@@ -10,6 +10,7 @@
 #include <arch/exceptions.h>
 #include <arch/registers.h>
 #include <arch/vcpu.h>
+#include "cat.h"
 #include "vmx.h"
 
 #define GDT_LIMIT	(JAILHOUSE_WINDOW_GDT_SIZE - 1)
@@ -144,6 +145,7 @@ void vcpu_leave(void)
 		    vmcs_read(VMCS_GUEST_LIMIT(SEG_LDTR)), vmcs_read(VMCS_GUEST_BASE(SEG_LDTR)),
 		    !(vmcs_read(VMCS_GUEST_RIGHTS(SEG_LDTR)) & RIGHTS_UNUSABLE));
 	restore_msrs();
+	cat_leave();
 	vmx_off(cpu);
 	cr0_write(cr0);
 	dr7_write(dr7);

@@ -5,6 +5,7 @@
 #include <arch/paging.h>
 #include <arch/registers.h>
 #include <arch/vcpu.h>
+#include "cat.h"
 #include "vmx.h"
 
 #define GUEST_VPID		1	/* one guest a CPU; 0 is the hypervisor */
@@ -90,6 +91,7 @@ void vmcs_set_cell(const struct cell *cell)
 	vmcs_write(VMCS_IO_BITMAP_B, ports + PAGE_SIZE);
 	vmcs_write(VMCS_MSR_BITMAP, virt_to_hpa(msr_bitmap_for(cell == &root_cell)).raw);
 	vmcs_set_tables(&cell->stage2);
+	cat_load(cell);
 }
 
 /* --- Host ------------------------------------------------------------------------ */

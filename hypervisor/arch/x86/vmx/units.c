@@ -6,6 +6,7 @@
 #include <core/unit.h>
 #include <arch/ioapic.h>
 #include <arch/test_device.h>
+#include "cat.h"
 
 static int vtd_init(void)
 {
@@ -37,6 +38,7 @@ const struct unit *const units[] = {
 #ifdef CONFIG_TEST_DEVICE
 	&test_device_unit,
 #endif
+	&cat_unit,
 	&pci_unit,
 	NULL
 };

@@ -10,6 +10,7 @@
 #include <arch/msr.h>
 #include <arch/registers.h>
 #include <arch/vcpu.h>
+#include "cat.h"
 #include "vmx.h"
 
 #define RIGHTS_REAL_CODE	0x009b
@@ -150,6 +151,8 @@ void vcpu_flush_tlb(void)
 	const struct { u64 eptp, reserved; } all = { 0, 0 };
 
 	asm volatile("invept %0, %1" : : "m" (all), "r" ((u64)INVEPT_ALL) : "cc", "memory");
+	/* Cells have changed: so may have the ways of this one. */
+	cat_load(this_cpu()->cell);
 }
 
 /* Interrupts of the guest are not exits: with IF=0 in the host nothing else lets them in. */
