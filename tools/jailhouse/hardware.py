@@ -18,6 +18,7 @@ from pathlib import Path
 from jailhouse.cellfile import CellFileError, IommuType, SystemConfig
 
 MSR_FEATURE_CONTROL = 0x3A
+MSR_VMX_BASIC = 0x480
 MSR_VMX_EPT_VPID_CAP = 0x48C
 MSR_VM_CR = 0xC0010114
 VM_CR_SVMDIS = 1 << 4
@@ -25,6 +26,9 @@ FEATURE_CONTROL_LOCKED = 1
 FEATURE_CONTROL_VMX = 4
 EPT_4_LEVELS = 1 << 6
 EPT_2M_PAGES = 1 << 16
+EPT_WRITE_BACK = 1 << 14
+INVEPT_ALL = 1 << 20 | 1 << 26
+VMX_TRUE_CONTROLS = 1 << 55
 
 NAME_WIDTH = 32
 
@@ -159,6 +163,7 @@ def _amd(machine: Machine) -> list[Feature]:
 
 
 def _intel(machine: Machine) -> list[Feature]:
+    """What hypervisor/arch/x86/vmx/controls.c and features.c demand or can use."""
     control = machine.msrs(MSR_FEATURE_CONTROL)
     if control is not None and not control & FEATURE_CONTROL_LOCKED:
         control |= FEATURE_CONTROL_VMX  # Not locked: the driver may switch it on.
@@ -166,13 +171,16 @@ def _intel(machine: Machine) -> list[Feature]:
     return [
         Feature("VT-x (VMX)", machine.has("vmx")),
         Feature("  VMX enabled by firmware", _bits(control, FEATURE_CONTROL_VMX)),
+        Feature("  True controls", _bits(machine.msrs(MSR_VMX_BASIC), VMX_TRUE_CONTROLS)),
         Feature("  Extended page tables (EPT)", machine.has_vmx("ept")),
         Feature("  EPT with 4 levels", _bits(ept, EPT_4_LEVELS)),
         Feature("  EPT 2 MiB pages", _bits(ept, EPT_2M_PAGES)),
-        Feature("  EPT 1 GiB pages", machine.has_vmx("ept_1gb"), optional=True),
+        Feature("  EPT write-back tables", _bits(ept, EPT_WRITE_BACK)),
+        Feature("  INVEPT of all contexts", _bits(ept, INVEPT_ALL)),
         Feature("  Unrestricted guest", machine.has_vmx("unrestricted_guest")),
         Feature("  Preemption timer", machine.has_vmx("preemption_timer")),
-        Feature("  Virtual APIC access", machine.has_vmx("flexpriority")),
+        Feature("  Virtual NMIs", machine.has_vmx("vnmi")),
+        Feature("  VPID", machine.has_vmx("vpid"), optional=True),
         Feature("Cache allocation (CAT L3)", machine.has("cat_l3"), optional=True),
     ]
 

@@ -15,8 +15,9 @@ from .conftest import make_cell, make_system
 
 AMD = "fpu lm svm npt nrip_save"
 INTEL = "fpu lm vmx ept vpid"
-INTEL_VMX = "preemption_timer flexpriority ept unrestricted_guest ept_1gb"
-GOOD_MSRS = {0x3A: 5, 0x48C: (1 << 6) | (1 << 16), 0xC0010114: 0}
+INTEL_VMX = "vnmi preemption_timer ept vpid unrestricted_guest"
+EPT_CAP = 1 << 6 | 1 << 14 | 1 << 16 | 1 << 20 | 1 << 26
+GOOD_MSRS = {0x3A: 5, 0x480: 1 << 55, 0x48C: EPT_CAP, 0xC0010114: 0}
 
 
 def machine(
@@ -76,6 +77,18 @@ def test_table(capsys: Capture) -> None:
             machine("GenuineIntel", INTEL, INTEL_VMX, msrs={**GOOD_MSRS, 0x3A: 1}),
             "  VMX enabled by firmware       MISSING",
         ),
+        (
+            machine("GenuineIntel", INTEL, INTEL_VMX, msrs={**GOOD_MSRS, 0x480: 0}),
+            "  True controls                 MISSING",
+        ),
+        (
+            machine("GenuineIntel", INTEL, INTEL_VMX, msrs={**GOOD_MSRS, 0x48C: EPT_CAP & ~(1 << 26)}),
+            "  INVEPT of all contexts        MISSING",
+        ),
+        (
+            machine("GenuineIntel", INTEL, INTEL_VMX.removeprefix("vnmi"), msrs=GOOD_MSRS),
+            "  Virtual NMIs                  MISSING",
+        ),
     ],
 )
 def test_what_is_missing(found: Machine, line: str, capsys: Capture) -> None:
@@ -89,7 +102,7 @@ def test_what_is_missing(found: Machine, line: str, capsys: Capture) -> None:
 def test_intel(control: int, capsys: Capture) -> None:
     msrs = {**GOOD_MSRS, 0x3A: control}
     assert hardware.run(None, machine("GenuineIntel", INTEL, INTEL_VMX, msrs=msrs)) == 0
-    assert "  EPT 1 GiB pages               ok\n" in capsys.readouterr().out
+    assert "  INVEPT of all contexts        ok\n" in capsys.readouterr().out
 
 
 def test_tests_that_can_not_be_made(capsys: Capture) -> None:

@@ -46,6 +46,7 @@ static void reinject(u32 event)
 		vmcs_write(VMCS_ENTRY_ERROR, vmcs_read(VMCS_EXIT_ERROR));
 	if ((event & EVENT_TYPE_MASK) == EVENT_PRIVILEGED)
 		vmcs_write(VMCS_ENTRY_LENGTH, vmcs_read(VMCS_INSN_LENGTH));
+	vmcs_end_shadow();
 }
 
 static bool exit_event(struct guest_regs *regs)
@@ -140,6 +141,7 @@ static bool write_cr0(u64 value)
 	if ((value & CR0_NW) && !(value & CR0_CD))
 		return inject_gp();
 	vmcs_write(VMCS_CR0_SHADOW, value & CR0_OWNED);
+	vmcs_end_shadow();
 	return true;
 }
 
@@ -149,6 +151,7 @@ static bool write_cr4(u64 value)
 	if ((value & CR4_VMXE) && this_cpu()->cell != &root_cell)
 		return inject_gp();
 	vmcs_write(VMCS_CR4_SHADOW, value & CR4_OWNED);
+	vmcs_end_shadow();
 	return true;
 }
 

@@ -184,18 +184,24 @@ static bool in_long_mode_code(void)
 	return (vmcs_read(VMCS_GUEST_EFER) & EFER_LMA) && (cs_rights() & RIGHTS_L);
 }
 
+void vmcs_end_shadow(void)
+{
+	u32 blocking = vmcs_read(VMCS_INTERRUPTIBILITY);
+
+	if (blocking & INTERRUPTIBILITY_SHADOW)
+		vmcs_write(VMCS_INTERRUPTIBILITY, blocking & ~INTERRUPTIBILITY_SHADOW);
+}
+
 /* The CPU says how long an instruction is that exits by itself; prefixes count. */
 void vcpu_skip_instruction(unsigned int length)
 {
 	u64 rip = vmcs_read(VMCS_GUEST_RIP);
-	u32 blocking = vmcs_read(VMCS_INTERRUPTIBILITY);
 
 	if (vmcs_read(VMCS_REASON) != REASON_EPT_VIOLATION)
 		length = vmcs_read(VMCS_INSN_LENGTH);
 	rip += length;
 	vmcs_write(VMCS_GUEST_RIP, in_long_mode_code() ? rip : (u32)rip);
-	if (blocking & INTERRUPTIBILITY_SHADOW)
-		vmcs_write(VMCS_INTERRUPTIBILITY, blocking & ~INTERRUPTIBILITY_SHADOW);
+	vmcs_end_shadow();
 }
 
 void vcpu_set_rip(u64 rip)
@@ -213,6 +219,7 @@ void vcpu_inject_exception(unsigned int vector, bool has_error, u32 error)
 		vmcs_write(VMCS_ENTRY_ERROR, error);
 	}
 	vmcs_write(VMCS_ENTRY_EVENT, event);
+	vmcs_end_shadow();
 }
 
 /* As in a VMCB: without the gap of four bits. */

@@ -60,6 +60,12 @@ void vmcs_set_reset_state(void);
 void vmcs_set_tables(const struct page_table *tables);
 void vmcs_set_segment(enum vmcs_segment n, u16 selector, u32 rights, u32 limit, u64 base);
 
+/*
+ * The instruction behind STI or MOV SS is over, or will run again: with TF set
+ * the CPU refuses an entry into the shadow (SDM 3C, 26.3.1.5).
+ */
+void vmcs_end_shadow(void);
+
 /* What the guest sees */
 static inline u64 visible_cr0(void)
 {
