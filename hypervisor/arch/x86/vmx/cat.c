@@ -21,11 +21,16 @@
 #define PQR_RMID		0x3ffU	/* monitoring: not ours */
 #define MSR_L3_MASK(class)	(0xc90 + (class))
 
+#define MAX_CLASSES		128	/* registers up to 0xd0f (SDM 4, table 2-2) */
+
 static struct {
 	unsigned int ways;	/* 0: not there */
 	unsigned int classes;
 	u32 linux_mask;		/* of class 0, as found */
 	u32 root_own;		/* what the root configuration names */
+	u32 root_mask;		/* what of it root has now */
+	/* Class 0 is root's, and of those that name no ways. */
+	const struct cell *owner[MAX_CLASSES];
 } cat;
 
 static bool code_and_data_apart(u32 features)
@@ -47,7 +52,7 @@ static int cat_init(void)
 		return 0;
 	}
 	cat.ways = (l3.eax & 0x1f) + 1;
-	cat.classes = (l3.edx & 0xffff) + 1;
+	cat.classes = MIN((l3.edx & 0xffff) + 1, (u32)MAX_CLASSES);
 	cat.linux_mask = msr_read(MSR_L3_MASK(0));
 	return 0;
 }
@@ -56,45 +61,7 @@ static int cat_init(void)
 
 static bool exclusive(const struct cell *cell)
 {
-	return cell->config->num_cache_regions &&
-		!(jailhouse_cell_cache_regions(cell->config)->flags & JAILHOUSE_CACHE_ROOTSHARED);
-}
-
-/* Ways that cells other than `except` do not share with root. */
-static u32 taken_by_others(const struct cell *except)
-{
-	const struct cell *cell;
-	u32 taken = 0;
-
-	for_each_non_root_cell(cell)
-		if (cell != except && cell->arch.cache_class && exclusive(cell))
-			taken |= cell->arch.cache_mask;
-	return taken;
-}
-
-static void set_root_mask(u32 taken)
-{
-	u32 mask = cat_root_mask(cat.root_own, taken), old = root_cell.arch.cache_mask;
-
-	if (mask == old)
-		return;
-	root_cell.arch.cache_mask = mask;
-	printk("CAT: %s root cell bitmask to %x\n",
-	       cat_ways(mask) < cat_ways(old) ? "Shrunk" : "Extended", mask);
-}
-
-static int free_class(unsigned int *class)
-{
-	const struct cell *cell;
-
-	for (*class = 1; *class < cat.classes; (*class)++) {
-		for_each_non_root_cell(cell)
-			if (cell->arch.cache_class == *class)
-				break;
-		if (!cell)
-			return 0;
-	}
-	return trace_error(-EBUSY);
+	return !(jailhouse_cell_cache_regions(cell->config)->flags & JAILHOUSE_CACHE_ROOTSHARED);
 }
 
 /* The configuration's ways; 0: it names none. */
@@ -111,26 +78,63 @@ static int named_mask(const struct cell *cell, u32 *mask)
 	return *mask ? 0 : trace_error(-EINVAL);
 }
 
-static void report(const struct cell *cell)
+static unsigned int class_of(const struct cell *cell)
 {
-	printk("CAT: Using COS %u with bitmask %08x for cell %s\n", cell->arch.cache_class,
-	       cell->arch.cache_mask, cell_name(cell));
+	unsigned int class;
+
+	for (class = cat.classes - 1; class > 0; class--)
+		if (cat.owner[class] == cell)
+			break;
+	return class;
 }
 
-static void root_init(u32 mask)
+/* Owners have been checked. */
+static u32 class_mask(unsigned int class)
 {
-	cat.root_own = mask ? mask : cat_mask_make(0, cat.ways, cat.ways);
-	root_cell.arch.cache_class = 0;
-	root_cell.arch.cache_mask = cat.root_own;
-	report(&root_cell);
+	const struct jailhouse_cache *region;
+
+	if (class == 0)
+		return cat.root_mask;
+	region = jailhouse_cell_cache_regions(cat.owner[class]->config);
+	return cat_mask_make(region->start, region->size, cat.ways);
+}
+
+/* Ways that cells do not share with root. */
+static u32 taken_ways(void)
+{
+	unsigned int class;
+	u32 taken = 0;
+
+	for (class = 1; class < cat.classes; class++)
+		if (cat.owner[class] && exclusive(cat.owner[class]))
+			taken |= class_mask(class);
+	return taken;
+}
+
+static void set_root_mask(u32 taken)
+{
+	u32 mask = cat_root_mask(cat.root_own, taken), old = cat.root_mask;
+
+	if (mask == old)
+		return;
+	cat.root_mask = mask;
+	printk("CAT: %s root cell bitmask to %x\n",
+	       cat_ways(mask) < cat_ways(old) ? "Shrunk" : "Extended", mask);
+}
+
+static void report(const struct cell *cell)
+{
+	unsigned int class = class_of(cell);
+
+	printk("CAT: Using COS %u with bitmask %08x for cell %s\n", class, class_mask(class),
+	       cell_name(cell));
 }
 
 /* Exclusive ways belong to one cell (decisions.md 10, as for memory); root keeps at least one. */
-static int take_ways(struct cell *cell, u32 mask)
+static int take_ways(const struct cell *cell, u32 mask)
 {
-	u32 taken = taken_by_others(cell);
+	u32 taken = taken_ways();
 	unsigned int class;
-	int err;
 
 	if (exclusive(cell)) {
 		if (mask & taken)
@@ -139,11 +143,11 @@ static int take_ways(struct cell *cell, u32 mask)
 	}
 	if (!cat_root_mask(cat.root_own, taken))
 		return trace_error(-EINVAL);
-	err = free_class(&class);
-	if (err)
-		return err;
-	cell->arch.cache_class = class;
-	cell->arch.cache_mask = mask;
+	for (class = 1; class < cat.classes && cat.owner[class]; class++)
+		;
+	if (class >= cat.classes)
+		return trace_error(-EBUSY);
+	cat.owner[class] = cell;
 	set_root_mask(taken);
 	return 0;
 }
@@ -158,15 +162,11 @@ static int cat_cell_init(struct cell *cell)
 	err = named_mask(cell, &mask);
 	if (err)
 		return err;
-	if (cell == &root_cell) {
-		root_init(mask);
-		return 0;
-	}
-	cell->arch.cache_class = 0;
-	if (mask)
+	if (cell == &root_cell)
+		cat.root_own = cat.root_mask =
+			mask ? mask : cat_mask_make(0, cat.ways, cat.ways);
+	else if (mask)
 		err = take_ways(cell, mask);
-	else
-		cell->arch.cache_mask = root_cell.arch.cache_mask;
 	if (!err)
 		report(cell);
 	return err;
@@ -174,10 +174,12 @@ static int cat_cell_init(struct cell *cell)
 
 static void cat_cell_exit(struct cell *cell)
 {
-	if (!cat.ways || cell == &root_cell || !cell->arch.cache_class)
+	unsigned int class = cat.ways ? class_of(cell) : 0;
+
+	if (class == 0)
 		return;
-	cell->arch.cache_class = 0;
-	set_root_mask(taken_by_others(cell));
+	cat.owner[class] = NULL;
+	set_root_mask(taken_ways());
 }
 
 const struct unit cat_unit = {
@@ -197,13 +199,13 @@ static void use_class(unsigned int class, u32 mask)
 	msr_write(MSR_PQR_ASSOC, (u64)class << 32 | rmid);
 }
 
-/* Cells without a class of their own follow what root has now. */
 void cat_load(const struct cell *cell)
 {
-	const struct arch_cell *arch = &(cell->arch.cache_class ? cell : &root_cell)->arch;
+	unsigned int class = cat.ways ? class_of(cell) : 0;
 
-	if (cat.ways && arch->cache_mask)
-		use_class(arch->cache_class, arch->cache_mask);
+	/* No mask yet: the root cell's comes with the units, after the first call. */
+	if (cat.ways && class_mask(class))
+		use_class(class, class_mask(class));
 }
 
 void cat_leave(void)

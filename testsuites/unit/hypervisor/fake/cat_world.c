@@ -86,10 +86,16 @@ void world_destroy(unsigned int n)
 	*link = cell_of(n)->next;
 }
 
-u32 world_mask(unsigned int n);
-u32 world_mask(unsigned int n) { return cell_of(n)->arch.cache_mask; }
-u32 world_class(unsigned int n);
-u32 world_class(unsigned int n) { return cell_of(n)->arch.cache_class; }
 void world_load(unsigned int n);
 void world_load(unsigned int n) { cat_load(cell_of(n)); }
-void cat_leave(void);
+
+/* As the registers tell. */
+u32 world_class(unsigned int n);
+u32 world_class(unsigned int n)
+{
+	world_load(n);
+	return world_pqr >> 32;
+}
+
+u32 world_mask(unsigned int n);
+u32 world_mask(unsigned int n) { return world_masks[world_class(n)]; }

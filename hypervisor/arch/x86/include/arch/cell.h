@@ -21,9 +21,6 @@ struct arch_cell {
 	/* Configuration address port 0xcf8: per cell, never forwarded */
 	volatile u32 pci_addr_port;
 
-	/* Intel (vmx/cat.c): class of service, ways of the L3 cache */
-	u32 cache_class, cache_mask;
-
 	u32 xapic_logical_mask;		/* logical ids of the cell's CPUs, flat mode */
 };
 
