@@ -70,7 +70,8 @@ class Tmux:
 
 @pytest.fixture
 def tmux(tmp_path: Path, target: Target) -> Iterator[Tmux]:
-    command = [sys.executable, "-m", "harness", "shell", "--target", target.name,
+    # The server of tmux is no child of ours: what runs in it ends by itself, too.
+    command = ["timeout", "--foreground", "300", sys.executable, "-m", "harness", "shell", "--target", target.name,
                "--enabled", "--cell", "apic-demo", "--gdb"]  # fmt: skip
     environment = {"JAILHOUSE_RESULTS": str(tmp_path / "results"), "TERM": "screen"}
     made = Tmux(f"jailhouse-{os.getpid()}", command, environment)
