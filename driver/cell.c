@@ -200,11 +200,14 @@ static void cell_return_cpus(struct cell *cell)
 
 	cpumask_or(&root_cell->cpus, &root_cell->cpus, &cell->cpus);
 	cpumask_andnot(&cpus_in_cells, &cpus_in_cells, &cell->cpus);
+	/* Hot-plug waits for grace periods several times over: not for the timer's pace. */
+	rcu_expedite_gp();
 	for_each_cpu(cpu, &cell->offlined) {
 		err = add_cpu(cpu);
 		if (err < 0)
 			pr_err("failed to bring CPU %u back online: %d\n", cpu, err);
 	}
+	rcu_unexpedite_gp();
 	cpumask_clear(&cell->offlined);
 }
 
@@ -219,21 +222,17 @@ static bool cpu_is_online(unsigned int cpu)
 	return online;
 }
 
-/* Takes the CPUs from Linux. They cannot come back before cell_return_cpus(). */
-static int cell_take_cpus(struct cell *cell)
+static int cell_take_online_cpus(struct cell *cell)
 {
 	unsigned int cpu;
 	int err;
 
-	cpumask_andnot(&root_cell->cpus, &root_cell->cpus, &cell->cpus);
-	cpumask_or(&cpus_in_cells, &cpus_in_cells, &cell->cpus);
 	for_each_cpu(cpu, &cell->cpus) {
 		if (!cpu_is_online(cpu))
 			continue;
 		err = remove_cpu(cpu);
 		if (err < 0) {
 			pr_err("cannot take CPU %u offline: %d\n", cpu, err);
-			cell_return_cpus(cell);
 			return err;
 		}
 		/* 1: somebody else was faster, and will not put it online again. */
@@ -241,6 +240,21 @@ static int cell_take_cpus(struct cell *cell)
 			cpumask_set_cpu(cpu, &cell->offlined);
 	}
 	return 0;
+}
+
+/* Takes the CPUs from Linux. They cannot come back before cell_return_cpus(). */
+static int cell_take_cpus(struct cell *cell)
+{
+	int err;
+
+	cpumask_andnot(&root_cell->cpus, &root_cell->cpus, &cell->cpus);
+	cpumask_or(&cpus_in_cells, &cpus_in_cells, &cell->cpus);
+	rcu_expedite_gp();
+	err = cell_take_online_cpus(cell);
+	rcu_unexpedite_gp();
+	if (err)
+		cell_return_cpus(cell);
+	return err;
 }
 
 /* --- Create --- */

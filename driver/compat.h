@@ -38,5 +38,9 @@
 #define wrmsrl		wrmsrq
 #endif
 
+/* Exported to modules since 4.1, but declared in kernel/rcu/rcu.h only. */
+void rcu_expedite_gp(void);
+void rcu_unexpedite_gp(void);
+
 #endif /* !__ASSEMBLY__ */
 #endif

@@ -83,10 +83,13 @@ static void region_fill(const struct jailhouse_memory *region, const struct firm
 			const struct jailhouse_system *config, u64 config_size,
 			u64 config_offset, unsigned int max_cpus)
 {
+	u64 rest = ALIGN((u64)image->size, sizeof(u64));
 	void *mem = hypervisor_mem;
 
 	memcpy(mem, image->data, image->size);
-	memset(mem + image->size, 0, region->size - image->size);
+	/* By words: what Linux has for bytes is slower on some CPUs, and this is most of it. */
+	memset(mem + image->size, 0, rest - image->size);
+	memset64(mem + rest, 0, (region->size - rest) / sizeof(u64));
 	memcpy(mem + config_offset, config, config_size);
 
 	hypervisor_mem->max_cpus = max_cpus;

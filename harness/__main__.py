@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`python -m harness COMMAND`: demo, shell, bench, soak, repro, targets."""
+"""`python -m harness COMMAND`: demo, shell, bench, jitter, soak, repro, targets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ def parser() -> argparse.ArgumentParser:
     )
     soak.add_argument("--load", action="store_true", help="keep every core busy meanwhile")
     soak.add_argument("tests", nargs="*", help="default: core scenarios, then bug entries")
-    for command in (demo, shell, bench, soak):
+    jitter = commands.add_parser("jitter", help="compare the jitter of two builds, in turn")
+    jitter.add_argument("--against", type=Path, required=True, help="the other build tree")
+    jitter.add_argument("--rounds", type=int, default=7)
+    for command in (demo, shell, bench, soak, jitter):
         command.add_argument("--target", choices=list(TARGETS), default="amd-tcg")
         command.add_argument("--kernel", choices=list(KERNEL_SUITES), default=DEFAULT_KERNEL)
         if command is not soak:
@@ -82,6 +85,7 @@ def _run(options: argparse.Namespace) -> int:
     # Imported here: `targets` works without the emulator's libraries.
     from harness.bench import bench  # noqa: PLC0415
     from harness.demo import demo  # noqa: PLC0415
+    from harness.jitterwall import compare  # noqa: PLC0415
     from harness.soak import Plan, soak  # noqa: PLC0415
 
     if options.command == "repro":
@@ -105,6 +109,8 @@ def _run(options: argparse.Namespace) -> int:
                 options.artifacts,
             )
         )  # fmt: skip
+    if options.command == "jitter":
+        return compare(target, options.kernel, options.against, options.rounds)
     if options.command == "bench":
         return bench(target, options.kernel, options.rounds)
     return demo(target, options.kernel, options.ticks)

@@ -84,6 +84,9 @@ class Wiring:
     """
 
     directory: Path
+    #: Nobody talks to the machine while it runs: no monitor, its ports write to files,
+    #: so that nothing in it depends on how fast the host is. Adds the debug port.
+    unattended: bool = False
 
     @property
     def disk(self) -> Path:
@@ -91,8 +94,13 @@ class Wiring:
         return self.directory / "disk.img"
 
     def serial(self, name: str) -> Path:
-        """Base name of a port's pair of FIFOs (see `streams.Drain`)."""
-        return self.directory / name
+        """Base name of a port's pair of FIFOs (see `streams.Drain`), or of its file."""
+        return self.directory / (f"{name}.log" if self.unattended else name)
+
+    @property
+    def debug_port(self) -> Path:
+        """What programs in an unattended machine write to port 0xe9."""
+        return self.directory / "records.log"
 
     @property
     def qmp(self) -> Path:

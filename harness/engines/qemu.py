@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.engines import Accelerator, Boot, Clock, Engine, Wiring
 from harness.errors import Unsupported
 from harness.machine import Disk, MachineSpec, MmioSlot, Nic, SerialPort, Uart
@@ -14,6 +16,34 @@ ICOUNT_SHIFT = 4
 def render(spec: MachineSpec, engine: Engine, boot: Boot, wiring: Wiring) -> list[str]:
     """The command line that runs `spec` in `engine`."""
     return [
+        *_processors(spec, engine),
+        *_control(wiring),
+        *_serials(spec, wiring),
+        *_devices(spec, wiring),
+        "-kernel", str(boot.kernel),
+        "-initrd", str(boot.initrd),
+        *(["-dtb", str(boot.device_tree)] if boot.device_tree is not None else []),
+        "-append", boot.command_line,
+        *(["-incoming", "defer"] if boot.restore else []),
+    ]  # fmt: skip
+
+
+def render_bare(
+    spec: MachineSpec, engine: Engine, program: Path, words: str, wiring: Wiring
+) -> list[str]:
+    """The command line that runs a multiboot program with `words` on the bare machine."""
+    return [
+        *_processors(spec, engine),
+        *_control(wiring),
+        *_serials(spec, wiring),
+        *_devices(spec, wiring),
+        "-kernel", str(program),
+        "-append", words,
+    ]  # fmt: skip
+
+
+def _processors(spec: MachineSpec, engine: Engine) -> list[str]:
+    return [
         *engine.argv,
         "-name", spec.name,
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
@@ -24,15 +54,18 @@ def render(spec: MachineSpec, engine: Engine, boot: Boot, wiring: Wiring) -> lis
         "-cpu", "host" if _kvm(engine) else spec.cpu,
         "-smp", str(spec.cpus),
         "-m", f"{spec.memory_mib}M",
+    ]  # fmt: skip
+
+
+def _control(wiring: Wiring) -> list[str]:
+    if wiring.unattended:
+        return [
+            "-chardev", f"file,id=records,path={wiring.debug_port}",
+            "-device", "isa-debugcon,chardev=records,iobase=0xe9",
+        ]  # fmt: skip
+    return [
         "-chardev", f"socket,id=qmp,path={wiring.qmp},server=off",
         "-mon", "chardev=qmp,mode=control",
-        *_serials(spec, wiring),
-        *_devices(spec, wiring),
-        "-kernel", str(boot.kernel),
-        "-initrd", str(boot.initrd),
-        *(["-dtb", str(boot.device_tree)] if boot.device_tree is not None else []),
-        "-append", boot.command_line,
-        *(["-incoming", "defer"] if boot.restore else []),
     ]  # fmt: skip
 
 
@@ -59,8 +92,9 @@ def _time(engine: Engine) -> list[str]:
 def _serials(spec: MachineSpec, wiring: Wiring) -> list[str]:
     words: list[str] = []
     board = 0
+    kind = "file" if wiring.unattended else "pipe"
     for index, port in enumerate(spec.serials):
-        words += ["-chardev", f"pipe,id=serial{index},path={wiring.serial(port.name)}"]
+        words += ["-chardev", f"{kind},id=serial{index},path={wiring.serial(port.name)}"]
         # UARTs of the board that the machine does not use come in between.
         while port.kind is Uart.BOARD and board < port.position:
             # Not "-serial null", whose name may be that of one of ours.

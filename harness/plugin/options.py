@@ -31,5 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--boot", action="store_true", help="boot every machine, use no checkpoints"
     )
     group.addoption(
+        "--update-baseline", action="store_true",
+        help="accept the jitter measured in this run as the baseline",
+    )  # fmt: skip
+    group.addoption(
         "--soak", action="store_true", help="run repeated tests at their full count"
     )

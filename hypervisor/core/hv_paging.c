@@ -23,6 +23,7 @@
 /* 512 MiB: a full MMCONFIG window is 256 MiB. */
 #define REMAP_PAGES	0x20000UL
 #define HUGE_PAGE	0x200000ULL
+#define WINDOW_PAGES	(NUM_TEMP_PAGES + NUM_PEEK_PAGES)
 
 struct page_table hv_pages;
 static u8 idle_page[PAGE_SIZE] __aligned(PAGE_SIZE);
@@ -112,13 +113,16 @@ static int window_init(struct per_cpu *cpu)
 {
 	int err = 0;
 
-	cpu->temp_window = page_alloc_aligned(&remap_pool, NUM_TEMP_PAGES);
+	/* Aligned: the entries are in one table. */
+	cpu->temp_window = page_alloc_aligned(&remap_pool, WINDOW_PAGES);
 	if (!cpu->temp_window)
 		return -ENOMEM;
-	for (unsigned int n = 0; n < NUM_TEMP_PAGES && !err; n++)
+	for (unsigned int n = 0; n < WINDOW_PAGES && !err; n++)
 		err = page_table_map(&hv_pages,
 				     (unsigned long)cpu->temp_window + n * PAGE_SIZE,
 				     virt_to_hpa(idle_page), PAGE_SIZE, PG_READ | PG_NO_HUGE);
+	if (!err)
+		cpu->temp_leaves = page_table_leaf(&hv_pages, (unsigned long)cpu->temp_window);
 	return err;
 }
 
@@ -199,10 +203,12 @@ void hv_unmap(void *virt, u64 size)
 
 static void window_set(unsigned int n, hpa_t phys, unsigned int attrs)
 {
-	char *virt = (char *)this_cpu()->temp_window + n * PAGE_SIZE;
+	struct per_cpu *cpu = this_cpu();
+	char *virt = (char *)cpu->temp_window + n * PAGE_SIZE;
 
-	page_table_retarget(&hv_pages, (unsigned long)virt, phys, attrs);
-	arch_hv_tlb_flush_page(virt);
+	if (page_leaf_retarget(hv_pages.format, &cpu->temp_leaves[n], (unsigned long)virt, phys,
+			       attrs))
+		arch_hv_tlb_flush_page(virt);
 }
 
 void *hv_map_temp(hpa_t phys, unsigned int pages, unsigned int attrs)
@@ -231,4 +237,37 @@ void *cell_map_temp(const struct cell *cell, gpa_t addr, unsigned int pages, uns
 		window_set(n, walk.phys, wanted);
 	}
 	return (char *)this_cpu()->temp_window + (addr.raw & PAGE_OFFS_MASK);
+}
+
+static bool peek_renew(unsigned int slot, u64 page, u64 generation)
+{
+	struct per_cpu *cpu = this_cpu();
+	struct page_walk walk;
+
+	if (!page_table_walk(&cpu->cell->stage2, page, &walk) ||
+	    !(walk.attrs & PG_READ) || (walk.attrs & PG_DEVICE))
+		return false;
+	window_set(NUM_TEMP_PAGES + slot, walk.phys, PG_READ);
+	cpu->peeks[slot].page = page;
+	cpu->peeks[slot].tables = cpu->cell->stage2.root;
+	cpu->peeks[slot].generation = generation;
+	return true;
+}
+
+/*
+ * Tables of a cell change while its CPUs are suspended or make the change
+ * themselves, never during a peek: one look at the generation is enough.
+ */
+const void *cell_peek(unsigned int slot, gpa_t addr)
+{
+	struct per_cpu *cpu = this_cpu();
+	u64 generation = __atomic_load_n(&page_table_generation, __ATOMIC_ACQUIRE);
+	u64 page = addr.raw & PAGE_MASK;
+
+	if ((cpu->peeks[slot].page != page || cpu->peeks[slot].generation != generation ||
+	     cpu->peeks[slot].tables != cpu->cell->stage2.root) &&
+	    !peek_renew(slot, page, generation))
+		return NULL;
+	return (char *)cpu->temp_window + (NUM_TEMP_PAGES + slot) * PAGE_SIZE +
+		(addr.raw & PAGE_OFFS_MASK);
 }

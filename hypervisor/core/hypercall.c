@@ -40,7 +40,7 @@ static bool cpu_exists(unsigned long cpu)
 		(jailhouse_cell_cpu_set(desc)[cpu / 8] & (1 << (cpu % 8)));
 }
 
-static long cpu_info_get(unsigned long cpu_id, unsigned long type)
+static __cold long cpu_info_get(unsigned long cpu_id, unsigned long type)
 {
 	const struct cell *caller = this_cpu()->cell;
 	const struct per_cpu *cpu;
@@ -66,7 +66,7 @@ static long putc_allowed(char c)
 	return 0;
 }
 
-static long root_call(unsigned long code, unsigned long arg1)
+static __cold long root_call(unsigned long code, unsigned long arg1)
 {
 	if (this_cpu()->cell != &root_cell)
 		return -EPERM;

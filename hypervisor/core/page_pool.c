@@ -38,8 +38,7 @@ static void *alloc(struct page_pool *pool, unsigned int num, unsigned long align
 	first = find_free(pool, num, align_mask);
 	if (first == pool->pages)
 		return NULL;
-	for (unsigned long n = first; n < first + num; n++)
-		bitmap_set(pool->bitmap, n);
+	bitmap_set_range(pool->bitmap, first, num);
 	pool->used += num;
 	return (char *)pool->base + first * PAGE_SIZE;
 }
@@ -67,15 +66,13 @@ void page_free(struct page_pool *pool, void *first, unsigned int num)
 	if (pool->zero)
 		memset(first, 0, num * PAGE_SIZE);
 	index = (unsigned long)((char *)first - (char *)pool->base) / PAGE_SIZE;
-	for (unsigned long n = index; n < index + num; n++)
-		bitmap_clear(pool->bitmap, n);
+	bitmap_clear_range(pool->bitmap, index, num);
 	pool->used -= num;
 }
 
 void page_pool_reserve(struct page_pool *pool, unsigned long first, unsigned long num)
 {
-	for (unsigned long n = first; n < first + num; n++)
-		bitmap_set(pool->bitmap, n);
+	bitmap_set_range(pool->bitmap, first, num);
 	pool->used += num;
 }
 

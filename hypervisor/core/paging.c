@@ -10,6 +10,13 @@
 #include <core/paging.h>
 #include <core/printk.h>
 
+u64 page_table_generation;
+
+static void generation_end(void)
+{
+	__atomic_add_fetch(&page_table_generation, 1, __ATOMIC_RELEASE);
+}
+
 struct change {
 	const struct page_format *format;
 	bool map;		/* else unmap */
@@ -263,6 +270,7 @@ static int change_apply(struct change *c, struct page_table *pt, u64 size)
 	if (err)
 		return trace_error(err);
 	change_table(c, pt->root, 0, c->virt, last);
+	generation_end();
 	reserve_free(c);
 	return 0;
 }
@@ -292,6 +300,8 @@ static unsigned int root_pages(const struct page_format *format)
 
 int page_table_init(struct page_table *pt, const struct page_format *format)
 {
+	/* Where tables of another cell may have been */
+	generation_end();
 	pt->format = format;
 	pt->root = page_alloc_aligned(&mem_pool, root_pages(format));
 	return pt->root ? 0 : trace_error(-ENOMEM);
@@ -335,14 +345,24 @@ bool page_table_walk(const struct page_table *pt, u64 virt, struct page_walk *w)
 	return true;
 }
 
-void page_table_retarget(struct page_table *pt, u64 virt, hpa_t phys, unsigned int attrs)
+u64 *page_table_leaf(const struct page_table *pt, u64 virt)
 {
 	unsigned int level;
-	u64 *leaf = find_leaf(pt, virt, &level);
 
-	if (pt->format->flush_page) {
-		entry_write(pt->format, leaf, 0);
-		pt->format->flush_page(virt);
+	return find_leaf(pt, virt, &level);
+}
+
+bool page_leaf_retarget(const struct page_format *format, u64 *leaf, u64 virt, hpa_t phys,
+			unsigned int attrs)
+{
+	u64 entry = format->make_leaf(phys, attrs | PG_NO_HUGE, format->num_levels - 1);
+
+	if (*leaf == entry)
+		return false;
+	if (format->flush_page) {
+		entry_write(format, leaf, 0);
+		format->flush_page(virt);
 	}
-	entry_write(pt->format, leaf, pt->format->make_leaf(phys, attrs | PG_NO_HUGE, level));
+	entry_write(format, leaf, entry);
+	return true;
 }

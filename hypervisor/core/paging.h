@@ -65,11 +65,17 @@ int page_table_map(struct page_table *pt, u64 virt, hpa_t phys, u64 size,
 /* Unmapped holes in the range are fine.  -ENOMEM when a split needs a table. */
 int page_table_unmap(struct page_table *pt, u64 virt, u64 size) __must_check;
 
+/* The entry of a 4 KiB page that was mapped with PG_NO_HUGE; stays where it is. */
+u64 *page_table_leaf(const struct page_table *pt, u64 virt);
 /*
- * Point an existing 4 KiB leaf that was mapped with PG_NO_HUGE elsewhere.
- * Neither allocates nor frees, touches nothing but the entry.
+ * Point such an entry, which translates virt, elsewhere; false: it does already.  Neither allocates nor
+ * frees, touches nothing but the entry.
  */
-void page_table_retarget(struct page_table *pt, u64 virt, hpa_t phys, unsigned int attrs);
+bool page_leaf_retarget(const struct page_format *format, u64 *leaf, u64 virt, hpa_t phys,
+			unsigned int attrs);
+
+/* Counts the changes of all page tables: what was looked up before may be wrong now. */
+extern u64 page_table_generation;
 
 struct page_walk {
 	hpa_t phys;		/* of the byte at virt */
@@ -100,5 +106,14 @@ struct cell;
  */
 void *cell_map_temp(const struct cell *cell, gpa_t addr, unsigned int pages,
 		    unsigned int attrs);
+
+/*
+ * The byte of the calling CPU's cell at addr, readable up to the end of its page;
+ * NULL when it is no RAM of that cell.  Valid until the next call for the same slot.
+ * Cheap when the slot shows that page already: who looks at the same kinds of pages
+ * again and again (a guest's page tables by level) gives each kind its own slot.
+ */
+#define NUM_PEEK_PAGES	8
+const void *cell_peek(unsigned int slot, gpa_t addr);
 
 #endif

@@ -7,6 +7,7 @@
 #define CORE_PERCPU_H
 
 #include <core/types.h>
+#include <core/paging.h>
 #include <arch/percpu.h>	/* struct arch_percpu, PERCPU_SIZE, struct arch_handover, NUM_CPU_STATS */
 
 struct cell;
@@ -28,7 +29,15 @@ struct per_cpu {
 	volatile bool reset_pending;
 	volatile bool flush_pending;	/* stage-2 TLB, before the next guest entry */
 
-	void *temp_window;		/* NUM_TEMP_PAGES of hypervisor address space */
+	/* NUM_TEMP_PAGES and NUM_PEEK_PAGES of hypervisor address space, and their entries */
+	void *temp_window;
+	u64 *temp_leaves;
+	/* What the latter show: a guest page, the tables it was looked up in, and when */
+	struct {
+		u64 page;
+		const u64 *tables;	/* NULL: nothing yet */
+		u64 generation;
+	} peeks[NUM_PEEK_PAGES];
 	struct arch_percpu arch;
 	/* the stack fills the rest of PERCPU_SIZE */
 };

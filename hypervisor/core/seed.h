@@ -48,4 +48,36 @@ static inline bool seeded_port(void)
 #endif
 }
 
+/*
+ * CONFIG_SEED_COST_*: one instruction more on the way of one kind of exit, which
+ * the comparison of jitter with its baseline must see.
+ */
+static inline void seeded_cost_msr(void)
+{
+#ifdef CONFIG_SEED_COST_MSR
+	asm volatile("nop");
+#endif
+}
+
+static inline void seeded_cost_mmio(void)
+{
+#ifdef CONFIG_SEED_COST_MMIO
+	asm volatile("nop");
+#endif
+}
+
+static inline void seeded_cost_hypercall(void)
+{
+#ifdef CONFIG_SEED_COST_HYPERCALL
+	asm volatile("nop");
+#endif
+}
+
+static inline void seeded_cost_ipi(void)
+{
+#ifdef CONFIG_SEED_COST_IPI
+	asm volatile("nop");
+#endif
+}
+
 #endif

@@ -41,6 +41,7 @@ static inline gpa_t gpa(u64 raw) { return (gpa_t){ raw }; }
 #define __aligned(n)	__attribute__((aligned(n)))
 #define __noreturn	__attribute__((noreturn))
 #define __used		__attribute__((used))
+#define __cold		__attribute__((cold, noinline))
 #define __must_check	__attribute__((warn_unused_result))
 #define __printf(f, a)	__attribute__((format(printf, f, a)))
 

@@ -31,6 +31,31 @@ unsigned long bitmap_next_clear(const unsigned long *map, unsigned long bits,
 	return next(map, bits, start, ~0UL);
 }
 
+/* Bits of the first word of a range, and how many these are. */
+static unsigned long range_mask(unsigned long first, unsigned long count, unsigned long *taken)
+{
+	unsigned long shift = first % BITS_PER_LONG;
+
+	*taken = MIN(count, BITS_PER_LONG - shift);
+	return ~0UL >> (BITS_PER_LONG - *taken) << shift;
+}
+
+void bitmap_set_range(unsigned long *map, unsigned long first, unsigned long count)
+{
+	unsigned long taken;
+
+	for (; count; first += taken, count -= taken)
+		map[first / BITS_PER_LONG] |= range_mask(first, count, &taken);
+}
+
+void bitmap_clear_range(unsigned long *map, unsigned long first, unsigned long count)
+{
+	unsigned long taken;
+
+	for (; count; first += taken, count -= taken)
+		map[first / BITS_PER_LONG] &= ~range_mask(first, count, &taken);
+}
+
 unsigned long bitmap_count(const unsigned long *map, unsigned long bits)
 {
 	unsigned long count = 0;

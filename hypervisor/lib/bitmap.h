@@ -20,6 +20,10 @@ static inline void bitmap_clear(unsigned long *map, unsigned long bit)
 	map[bit / BITS_PER_LONG] &= ~(1UL << (bit % BITS_PER_LONG));
 }
 
+/* `count` bits from `first` on */
+void bitmap_set_range(unsigned long *map, unsigned long first, unsigned long count);
+void bitmap_clear_range(unsigned long *map, unsigned long first, unsigned long count);
+
 /* First bit >= start that is set (or clear); `bits` if none. */
 unsigned long bitmap_next_set(const unsigned long *map, unsigned long bits,
 			      unsigned long start);

@@ -21,6 +21,12 @@ void *memcpy(void *dest, const void *src, size_t size)
 		u64 __attribute__((may_alias)) *to64 = dest;
 		const u64 __attribute__((may_alias)) *from64 = src;
 
+		for (; size >= 32; size -= 32, to64 += 4, from64 += 4) {
+			to64[0] = from64[0];
+			to64[1] = from64[1];
+			to64[2] = from64[2];
+			to64[3] = from64[3];
+		}
 		for (size_t n = 0; n < size / 8; n++)
 			to64[n] = from64[n];
 		return dest;
@@ -50,6 +56,10 @@ void *memset(void *dest, int value, size_t size)
 	if (word_aligned(dest, NULL, size)) {
 		u64 __attribute__((may_alias)) *to64 = dest;
 
+		for (; size >= 64; size -= 64, to64 += 8) {
+			to64[0] = to64[1] = to64[2] = to64[3] = pattern;
+			to64[4] = to64[5] = to64[6] = to64[7] = pattern;
+		}
 		for (size_t n = 0; n < size / 8; n++)
 			to64[n] = pattern;
 		return dest;

@@ -10,27 +10,16 @@
 #include <arch/io.h>
 #include <arch/registers.h>
 
-#define MAX_APIC_ID	254
-#define NO_CPU		0xffff
 
 bool using_x2apic;
 
-static void *xapic_page;
-static u16 cpu_of_apic_id[MAX_APIC_ID + 1];	/* CPU + 1; 0: none */
+void *xapic_page;
+u16 cpu_of_apic_id[MAX_APIC_ID + 1];
 
-u32 apic_hw_read(unsigned int reg)
+static void xapic_wait_sent(void)
 {
-	if (using_x2apic)
-		return msr_read(MSR_X2APIC_BASE + reg);
-	return mmio_read32((char *)xapic_page + (reg << 4));
-}
-
-void apic_hw_write(unsigned int reg, u32 value)
-{
-	if (using_x2apic)
-		msr_write(MSR_X2APIC_BASE + reg, value);
-	else
-		mmio_write32((char *)xapic_page + (reg << 4), value);
+	while (xapic_read(APIC_REG_ICR) & ICR_PENDING)
+		asm volatile("pause");
 }
 
 /* dest: an APIC id, or a logical destination when icr_lo says so. */
@@ -38,13 +27,12 @@ static void xapic_send(u32 icr_lo, u32 dest)
 {
 	u32 hi;
 
-	while (apic_hw_read(APIC_REG_ICR) & ICR_PENDING)
-		asm volatile("pause");
+	xapic_wait_sent();
 	/* The guest may be between its two writes: leave the upper half as it was. */
-	hi = apic_hw_read(APIC_REG_ICR_HI);
-	apic_hw_write(APIC_REG_ICR_HI, dest << XAPIC_DEST_SHIFT);
-	apic_hw_write(APIC_REG_ICR, icr_lo);
-	apic_hw_write(APIC_REG_ICR_HI, hi);
+	hi = xapic_read(APIC_REG_ICR_HI);
+	xapic_write(APIC_REG_ICR_HI, dest << XAPIC_DEST_SHIFT);
+	xapic_write(APIC_REG_ICR, icr_lo);
+	xapic_write(APIC_REG_ICR_HI, hi);
 }
 
 void apic_hw_send(u32 icr_lo, u32 dest)
@@ -58,6 +46,17 @@ void apic_hw_send(u32 icr_lo, u32 dest)
 	}
 }
 
+/* The shorthand needs no destination: the upper half of the ICR stays as it is. */
+void apic_hw_send_self(u32 icr_lo)
+{
+	if (using_x2apic) {
+		apic_hw_send(icr_lo, 0);
+		return;
+	}
+	xapic_wait_sent();
+	xapic_write(APIC_REG_ICR, icr_lo);
+}
+
 void apic_send_nmi(struct per_cpu *cpu)
 {
 	apic_hw_send(DELIVERY_NMI << 8 | ICR_ASSERT, cpu->arch.apic_id);
@@ -66,13 +65,6 @@ void apic_send_nmi(struct per_cpu *cpu)
 void apic_eoi(void)
 {
 	apic_hw_write(APIC_REG_EOI, 0);
-}
-
-unsigned int apic_to_cpu(u32 apic_id)
-{
-	if (apic_id > MAX_APIC_ID || !cpu_of_apic_id[apic_id])
-		return APIC_INVALID_CPU;
-	return cpu_of_apic_id[apic_id] - 1;
 }
 
 static int check_mode(u8 wanted)

@@ -22,43 +22,50 @@ enum reg_kind {
 	REG_LDR, REG_DFR, REG_ICR, REG_ICR_HI,
 };
 
-struct apic_reg {
-	u8 kind;
-	bool no_msr;	/* only in the xAPIC page */
-	bool write_only;
-	u32 reserved;
-};
-
-static const struct apic_reg apic_regs[APIC_NUM_REGS] = {
-	[APIC_REG_ID]		= { REG_IGNORE, .no_msr = false },
-	[APIC_REG_VERSION]	= { REG_READ_ONLY },
-	[APIC_REG_TPR]		= { REG_PLAIN, .reserved = 0xffffff00 },
-	[APIC_REG_PPR]		= { REG_READ_ONLY },
-	[APIC_REG_EOI]		= { REG_PLAIN, .write_only = true },
-	[APIC_REG_LDR]		= { REG_LDR },
-	[APIC_REG_DFR]		= { REG_DFR, .no_msr = true },
-	[APIC_REG_SVR]		= { REG_PLAIN, .reserved = 0xffffec00 },
-	[APIC_REG_ISR0 ... APIC_REG_IRR0 + 7] = { REG_READ_ONLY },
-	[APIC_REG_ESR]		= { REG_PLAIN },
-	[APIC_REG_LVTCMCI]	= { REG_LVT, .reserved = 0xfffee800 },
-	[APIC_REG_ICR]		= { REG_ICR },
-	[APIC_REG_ICR_HI]	= { REG_ICR_HI, .no_msr = true },
-	/* Has no delivery mode by the manual, but emulators and some CPUs use the field. */
-	[APIC_REG_LVTT]		= { REG_LVT, .reserved = 0xfff8e800 },
-	[APIC_REG_LVTTHMR]	= { REG_LVT, .reserved = 0xfffee800 },
-	[APIC_REG_LVTPC]	= { REG_LVT, .reserved = 0xfffee800 },
-	[APIC_REG_LVT0]		= { REG_LVT, .reserved = 0xfffe0800 },
-	[APIC_REG_LVT1]		= { REG_LVT, .reserved = 0xfffe0800 },
-	[APIC_REG_LVTERR]	= { REG_LVT, .reserved = 0xfffee800 },
-	[APIC_REG_TMICT]	= { REG_PLAIN },
-	[APIC_REG_TMCCT]	= { REG_READ_ONLY },
-	[APIC_REG_TDCR]		= { REG_PLAIN, .reserved = 0xfffffff4 },
-	[APIC_REG_EXT_LVT0 ... APIC_REG_EXT_LVT3] =
-				  { REG_LVT, .no_msr = true, .reserved = 0xfffee800 },
-};
+/* What an x2APIC MSR allows */
+#define MSR_R		0x1
+#define MSR_W		0x2
+#define MSR_ZERO	0x8	/* 0 may be written */
+#define MSR_SPECIAL	0x4	/* not simply the register: see x2apic_value(), x2apic_write() */
+#define MSR_RW		(MSR_R | MSR_W)
 
 /* Read-only bits of LVT registers that guests write back: ignored, not reserved. */
-#define LVT_READ_ONLY		0x00005000U
+#define LVT_READ_ONLY	0x00005000U
+#define LVT(bits)	{ REG_LVT, MSR_RW, (bits) & ~LVT_READ_ONLY }
+
+static const struct apic_reg {
+	u8 kind;
+	u8 msr;		/* 0: only in the xAPIC page */
+	u32 reserved;
+} apic_regs[APIC_NUM_REGS] = {
+	[APIC_REG_ID]		= { REG_IGNORE, MSR_R | MSR_SPECIAL, 0 },
+	[APIC_REG_VERSION]	= { REG_READ_ONLY, MSR_R, 0 },
+	[APIC_REG_TPR]		= { REG_PLAIN, MSR_RW, 0xffffff00 },
+	[APIC_REG_PPR]		= { REG_READ_ONLY, MSR_R, 0 },
+	/* As an MSR it takes 0 only. */
+	[APIC_REG_EOI]		= { REG_PLAIN, MSR_ZERO, 0 },
+	[APIC_REG_LDR]		= { REG_LDR, MSR_R | MSR_SPECIAL, 0 },
+	[APIC_REG_DFR]		= { REG_DFR, 0, 0 },
+	[APIC_REG_SVR]		= { REG_PLAIN, MSR_RW, 0xffffec00 },
+	[APIC_REG_ISR0 ... APIC_REG_IRR0 + 7] = { REG_READ_ONLY, MSR_R, 0 },
+	[APIC_REG_ESR]		= { REG_PLAIN, MSR_RW, 0 },
+	[APIC_REG_LVTCMCI]	= { REG_LVT, MSR_RW | MSR_SPECIAL, 0xfffee800 & ~LVT_READ_ONLY },
+	[APIC_REG_ICR]		= { REG_ICR, MSR_RW | MSR_SPECIAL, 0 },
+	[APIC_REG_ICR_HI]	= { REG_ICR_HI, 0, 0 },
+	/* Has no delivery mode by the manual, but emulators and some CPUs use the field. */
+	[APIC_REG_LVTT]		= LVT(0xfff8e800),
+	[APIC_REG_LVTTHMR]	= LVT(0xfffee800),
+	[APIC_REG_LVTPC]	= LVT(0xfffee800),
+	[APIC_REG_LVT0]		= LVT(0xfffe0800),
+	[APIC_REG_LVT1]		= LVT(0xfffe0800),
+	[APIC_REG_LVTERR]	= LVT(0xfffee800),
+	[APIC_REG_TMICT]	= { REG_PLAIN, MSR_RW, 0 },
+	[APIC_REG_TMCCT]	= { REG_READ_ONLY, MSR_R, 0 },
+	[APIC_REG_TDCR]		= { REG_PLAIN, MSR_RW, 0xfffffff4 },
+	[APIC_REG_SELF_IPI]	= { REG_NONE, MSR_W | MSR_SPECIAL, 0 },
+	[APIC_REG_EXT_LVT0 ... APIC_REG_EXT_LVT3] =
+				  { REG_LVT, 0, 0xfffee800 & ~LVT_READ_ONLY },
+};
 
 static bool refuse(const char *what, unsigned int reg, u32 value)
 {
@@ -118,7 +125,7 @@ static bool write_register(unsigned int reg, u32 value)
 {
 	const struct apic_reg *r = &apic_regs[reg];
 
-	if (value & r->reserved & ~(r->kind == REG_LVT ? LVT_READ_ONLY : 0))
+	if (value & r->reserved)
 		return refuse("Trying to set reserved APIC bits", reg, value);
 	switch (r->kind) {
 	case REG_READ_ONLY:
@@ -196,79 +203,111 @@ static u32 x2apic_ldr(u32 id)
 	return (id >> 4) << 16 | 1U << (id & 0xf);
 }
 
-static u64 x2apic_value(unsigned int reg)
-{
-	u32 value = apic_hw_read(reg);
-
-	switch (reg) {
-	case APIC_REG_ID:
-		return this_cpu()->arch.apic_id;
-	case APIC_REG_LDR:
-		return x2apic_ldr(this_cpu()->arch.apic_id);
-	case APIC_REG_ICR:
-		return value | (u64)(apic_hw_read(APIC_REG_ICR_HI) >> XAPIC_DEST_SHIFT) << 32;
-	default:
-		return value;
-	}
-}
-
 /*
  * Optional (version register, highest LVT entry).  Touching what is not there
  * sets an error bit that the next IPI of this CPU would be blamed for.
  */
-static bool register_exists(unsigned int reg)
+static bool has_cmci(void)
 {
-	return reg != APIC_REG_LVTCMCI ||
-		((apic_hw_read(APIC_REG_VERSION) >> 16) & 0xff) >= 6;
+	return ((apic_hw_read(APIC_REG_VERSION) >> 16) & 0xff) >= 6;
 }
 
-bool apic_handle_x2apic_read(struct guest_regs *regs, u32 msr)
+/* false: #GP */
+static bool x2apic_value(unsigned int reg, u64 *value)
 {
-	unsigned int reg = msr - MSR_X2APIC_BASE;
+	switch (reg) {
+	case APIC_REG_ID:
+		*value = this_cpu()->arch.apic_id;
+		return true;
+	case APIC_REG_LDR:
+		*value = x2apic_ldr(this_cpu()->arch.apic_id);
+		return true;
+	case APIC_REG_ICR:
+		*value = apic_hw_read(APIC_REG_ICR) |
+			(u64)(apic_hw_read(APIC_REG_ICR_HI) >> XAPIC_DEST_SHIFT) << 32;
+		return true;
+	default:
+		*value = has_cmci() ? apic_hw_read(reg) : 0;
+		return has_cmci();
+	}
+}
+
+static __cold bool x2apic_read_special(struct guest_regs *regs, unsigned int reg)
+{
 	u64 value;
 
-	if (reg >= APIC_NUM_REGS || apic_regs[reg].kind == REG_NONE ||
-	    apic_regs[reg].no_msr || apic_regs[reg].write_only || !register_exists(reg))
+	if (!(apic_regs[reg].msr & MSR_R) || !x2apic_value(reg, &value))
 		return inject_gp();
-	value = x2apic_value(reg);
 	regs->rax = (u32)value;
 	regs->rdx = value >> 32;
 	vcpu_skip_instruction(MSR_INSN_LENGTH);
 	return true;
 }
 
-/* Registers that the architecture makes read-only as MSR */
-static bool x2apic_writable(unsigned int reg)
+bool apic_handle_x2apic_read(struct guest_regs *regs, unsigned long reg)
 {
-	const struct apic_reg *r = &apic_regs[reg];
-
-	return r->kind != REG_NONE && !r->no_msr && r->kind != REG_READ_ONLY &&
-		reg != APIC_REG_ID && reg != APIC_REG_LDR;
-}
-
-static bool x2apic_write_icr(u64 value)
-{
-	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_MSR_X2APIC_ICR);
-	return write_icr(value, value >> 32, true);
-}
-
-bool apic_handle_x2apic_write(struct guest_regs *regs, u32 msr)
-{
-	u64 value = (u32)regs->rax | regs->rdx << 32;
-	unsigned int reg = msr - MSR_X2APIC_BASE;
-	bool ok;
-
-	if (reg == APIC_REG_ICR)
-		ok = x2apic_write_icr(value);
-	else if (reg == APIC_REG_SELF_IPI && !(value & ~(u64)ICR_VECTOR_MASK))
-		ok = ipi_send(ICR_SELF | ICR_ASSERT | value, 0, true);
-	else if (reg >= APIC_NUM_REGS || !x2apic_writable(reg) || !register_exists(reg) ||
-		 value >> 32 ||
-		 (reg == APIC_REG_EOI && value))
-		return inject_gp();
+	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_MSR_OTHER);
+	if ((apic_regs[reg].msr & (MSR_R | MSR_SPECIAL)) != MSR_R)
+		return x2apic_read_special(regs, reg);
+	if (using_x2apic)
+		regs->rax = apic_hw_read(reg);
 	else
-		ok = write_register(reg, value);
+		regs->rax = xapic_read(reg);
+	regs->rdx = 0;
+	vcpu_skip_instruction(MSR_INSN_LENGTH);
+	return true;
+}
+
+static bool x2apic_done(bool ok)
+{
 	if (ok)
 		vcpu_skip_instruction(MSR_INSN_LENGTH);
 	return ok;
+}
+
+/* The one with 64 bits; reserved bits are write_icr()'s. */
+static bool x2apic_write_icr(u64 value)
+{
+	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_MSR_X2APIC_ICR);
+	return x2apic_done(write_icr(value, value >> 32, true));
+}
+
+static __cold bool x2apic_write_special(unsigned int reg, u64 value)
+{
+	switch (reg) {
+	case APIC_REG_SELF_IPI:
+		if (value & ~(u64)ICR_VECTOR_MASK)
+			return inject_gp();
+		return x2apic_done(ipi_send(ICR_SELF | ICR_ASSERT | value, 0, true));
+	case APIC_REG_LVTCMCI:
+		if (!(value >> 32) && has_cmci())
+			return x2apic_done(write_register(reg, value));
+		return inject_gp();
+	default:
+		if (!(apic_regs[reg].msr & MSR_W) || value >> 32)
+			return inject_gp();
+		return x2apic_done(write_register(reg, value));
+	}
+}
+
+/* Nothing to object to, nothing to do but write it: timers, task priority, end of interrupt. */
+static bool x2apic_is_plain(const struct apic_reg *r, u64 value)
+{
+	u64 allowed = r->msr & MSR_W ? (u32)~r->reserved : 0;
+
+	return r->kind == REG_PLAIN && !(value & ~allowed);
+}
+
+bool apic_handle_x2apic_write(struct guest_regs *regs, unsigned long reg)
+{
+	u64 value = (u32)regs->rax | regs->rdx << 32;
+
+	if (reg == APIC_REG_ICR)
+		return x2apic_write_icr(value);
+	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_MSR_OTHER);
+	if (!x2apic_is_plain(&apic_regs[reg], value))
+		return x2apic_write_special(reg, value);
+	apic_hw_write(reg, value);
+	vcpu_skip_instruction(MSR_INSN_LENGTH);
+	return true;
 }

@@ -5,7 +5,6 @@
 #include <arch/registers.h>
 #include <arch/vcpu.h>
 
-#define CPUID_INSN_LENGTH	2
 #define XSETBV_INSN_LENGTH	3
 
 #define CPUID_1_ECX_VMX		(1U << 5)
@@ -14,50 +13,45 @@
 #define CPUID_80000001_ECX_SVM	(1U << 2)
 #define CPUID_XSTATE		0xd
 
-static void adjust_features(struct cpuid *leaf, bool root)
+static void set_result(struct guest_regs *regs, u32 eax, u32 ebx, u32 ecx, u32 edx)
 {
-	struct vcpu_state state;
-
-	/* The instruction runs with the hypervisor's CR4. */
-	vcpu_get_state(&state);
-	leaf->ecx &= ~CPUID_1_ECX_OSXSAVE;
-	if (state.cr4 & CR4_OSXSAVE)
-		leaf->ecx |= CPUID_1_ECX_OSXSAVE;
-	if (root)
-		return;
-	leaf->ecx &= ~CPUID_1_ECX_VMX;
-	leaf->ecx |= CPUID_1_ECX_HYPERVISOR;
+	regs->rax = eax;
+	regs->rbx = ebx;
+	regs->rcx = ecx;
+	regs->rdx = edx;
 }
 
-static struct cpuid guest_cpuid(u32 leaf, u32 sub, bool root)
+static u32 adjust_features(u32 ecx, u64 cr4, bool root)
 {
-	struct cpuid r;
+	/* The instruction runs with the hypervisor's CR4. */
+	ecx &= ~CPUID_1_ECX_OSXSAVE;
+	ecx |= (cr4 & CR4_OSXSAVE) * (CPUID_1_ECX_OSXSAVE / CR4_OSXSAVE);
+	return root ? ecx : (ecx & ~CPUID_1_ECX_VMX) | CPUID_1_ECX_HYPERVISOR;
+}
 
-	switch (leaf) {
-	case JAILHOUSE_CPUID_SIGNATURE:
-		return (struct cpuid){ JAILHOUSE_CPUID_FEATURES, 0x6c69614a, 0x73756f68, 0x65 };
-	case JAILHOUSE_CPUID_FEATURES:
-		return (struct cpuid){ 0, 0, 0, 0 };
-	}
-	r = cpuid(leaf, sub);
+static void execute(struct guest_regs *regs, u32 leaf, u64 cr4)
+{
+	struct cpuid r = cpuid(leaf, regs->rcx);
+	bool root = this_cpu()->cell == &root_cell;
+
 	if (leaf == 1)
-		adjust_features(&r, root);
+		r.ecx = adjust_features(r.ecx, cr4, root);
 	else if (leaf == 0x80000001 && !root)
 		r.ecx &= ~CPUID_80000001_ECX_SVM;
-	return r;
+	set_result(regs, r.eax, r.ebx, r.ecx, r.edx);
 }
 
-void x86_handle_cpuid(struct guest_regs *regs)
+void x86_handle_cpuid(struct guest_regs *regs, u64 cr4)
 {
-	struct cpuid r;
+	u32 leaf = regs->rax;
 
 	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_CPUID);
-	r = guest_cpuid(regs->rax, regs->rcx, this_cpu()->cell == &root_cell);
-	regs->rax = r.eax;
-	regs->rbx = r.ebx;
-	regs->rcx = r.ecx;
-	regs->rdx = r.edx;
-	vcpu_skip_instruction(CPUID_INSN_LENGTH);
+	if (leaf - JAILHOUSE_CPUID_SIGNATURE > JAILHOUSE_CPUID_FEATURES - JAILHOUSE_CPUID_SIGNATURE)
+		execute(regs, leaf, cr4);
+	else if (leaf == JAILHOUSE_CPUID_SIGNATURE)
+		set_result(regs, JAILHOUSE_CPUID_FEATURES, 0x6c69614a, 0x73756f68, 0x65);
+	else
+		set_result(regs, 0, 0, 0, 0);
 }
 
 #ifndef JAILHOUSE_HOST_BUILD

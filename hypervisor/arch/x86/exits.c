@@ -3,14 +3,13 @@
 #include <core/cell.h>
 #include <core/cpu.h>
 #include <core/printk.h>
+#include <core/seed.h>
 #include <arch/apic.h>
 #include <arch/cpu.h>
 #include <arch/ipi.h>
 #include <arch/msr.h>
 #include <arch/registers.h>
 #include <arch/vcpu.h>
-
-#define HYPERCALL_INSN_LENGTH	3
 
 /* --- Events -------------------------------------------------------------- */
 
@@ -92,33 +91,46 @@ bool guest_line_allowed(void)
 
 /* --- Hypercalls ---------------------------------------------------------- */
 
-static bool hypercall_allowed(const struct vcpu_state *state)
-{
-	return state->cpl == 0 && !(state->rflags & RFLAGS_VM);
-}
-
-void x86_handle_hypercall(struct guest_regs *regs)
+static __cold void report_unknown(u32 code)
 {
 	struct vcpu_state state;
-	u64 mask;
+
+	if (!guest_line_allowed())
+		return;
+	vcpu_get_state(&state);
+	printk("CPU %u: Unknown hypercall %u, RIP: 0x%016llx\n", this_cpu()->cpu_id, code,
+	       state.rip);
+}
+
+static __cold long refuse_caller(void)
+{
+	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_HYPERCALL);
+	return -EPERM;
+}
+
+static __cold long disable(void)
+{
+	long result = hypercall(JAILHOUSE_HC_DISABLE, 0, 0);
+
+	if (result == 0)
+		arch_cpu_leave();
+	return result;
+}
+
+void x86_handle_hypercall(struct guest_regs *regs, u64 mask)
+{
+	u32 code = (u32)regs->rax;
 	long result;
 
-	vcpu_get_state(&state);
-	vcpu_skip_instruction(HYPERCALL_INSN_LENGTH);
-	if (!hypercall_allowed(&state)) {
-		CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_HYPERCALL);
-		regs->rax = (u64)-EPERM;
-		return;
-	}
-
-	/* abi.md 3.1: 32-bit arguments outside 64-bit code; the code always. */
-	mask = vcpu_insn_mode(&state) == INSN_64 ? ~0ULL : 0xffffffffULL;
-	result = hypercall((u32)regs->rax, regs->rdi & mask, regs->rsi & mask);
-	if ((u32)regs->rax == JAILHOUSE_HC_DISABLE && result == 0)
-		arch_cpu_leave();
-	if (result == -ENOSYS && guest_line_allowed())
-		printk("CPU %u: Unknown hypercall %u, RIP: 0x%016llx\n",
-		       this_cpu()->cpu_id, (u32)regs->rax, state.rip);
+	seeded_cost_hypercall();
+	if (!mask)
+		result = refuse_caller();
+	else if (code == JAILHOUSE_HC_DISABLE)
+		result = disable();
+	else
+		result = hypercall(code, regs->rdi & mask, regs->rsi & mask);
+	if (result == -ENOSYS)
+		report_unknown(code);
 	regs->rax = result;
 }
 

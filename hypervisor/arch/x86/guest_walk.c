@@ -10,6 +10,9 @@
 #include <arch/registers.h>
 #include <arch/vcpu.h>
 
+/* Slots of cell_peek(): the tables by level, then the code */
+#define CODE_SLOT		PG_MAX_LEVELS
+
 #define GUEST_PTE_PRESENT	(1ULL << 0)
 #define GUEST_PTE_HUGE		(1ULL << 7)
 #define GUEST_PTE_ADDRESS	0x000ffffffffff000ULL
@@ -49,9 +52,11 @@ static const struct guest_paging *guest_paging_mode(const struct vcpu_state *sta
 	return state->cr4 & CR4_PAE ? &pae_paging : &legacy_paging;
 }
 
-static bool read_entry(const struct guest_paging *mode, u64 address, u64 *entry)
+/* Entries are aligned: none reaches into another page. */
+static bool read_entry(const struct guest_paging *mode, unsigned int level, u64 address,
+		       u64 *entry)
 {
-	const void *p = cell_map_temp(this_cpu()->cell, gpa(address), 1, PG_READ);
+	const void *p = cell_peek(level, gpa(address));
 
 	if (!p)
 		return false;
@@ -91,7 +96,7 @@ static bool guest_translate(const struct vcpu_state *state, u64 linear, u64 *phy
 	for (n = 0; n < mode->levels; n++) {
 		shift = mode->level[n].shift;
 		index = linear >> shift & ((1U << mode->level[n].bits) - 1);
-		if (!read_entry(mode, table + index * mode->entry_size, &entry))
+		if (!read_entry(mode, n, table + index * mode->entry_size, &entry))
 			return false;
 		if (n == mode->levels - 1 || is_huge(state, mode, n, entry))
 			break;
@@ -123,12 +128,16 @@ unsigned int vcpu_fetch(const struct vcpu_state *state, u8 bytes[INSN_MAX_LENGTH
 	while (done < INSN_MAX_LENGTH) {
 		if (!guest_translate(state, linear + done, &phys))
 			break;
-		p = cell_map_temp(this_cpu()->cell, gpa(phys), 1, PG_READ);
+		p = cell_peek(CODE_SLOT, gpa(phys));
 		if (!p)
 			break;
 		chunk = MIN(INSN_MAX_LENGTH - done,
 			    PAGE_SIZE - (phys & PAGE_OFFS_MASK));
-		memcpy(bytes + done, p, chunk);
+		/* Of known size: two moves */
+		if (chunk == INSN_MAX_LENGTH)
+			__builtin_memcpy(bytes, p, INSN_MAX_LENGTH);
+		else
+			memcpy(bytes + done, p, chunk);
 		done += chunk;
 	}
 	return done;

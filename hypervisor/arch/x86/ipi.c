@@ -6,6 +6,7 @@
 #include <core/cell.h>
 #include <core/cpu.h>
 #include <core/printk.h>
+#include <core/seed.h>
 #include <arch/apic.h>
 #include <arch/apic_hw.h>
 #include <arch/apic_regs.h>
@@ -203,7 +204,7 @@ static bool delivery_valid(u32 lo)
 	}
 }
 
-bool ipi_send(u32 lo, u32 hi, bool x2apic_format)
+static bool send_checked(u32 lo, u32 hi, bool x2apic_format)
 {
 	struct per_cpu *self = this_cpu();
 	struct cell *cell = self->cell;
@@ -217,7 +218,8 @@ bool ipi_send(u32 lo, u32 hi, bool x2apic_format)
 
 	switch (ICR_SHORTHAND(lo)) {
 	case SHORTHAND_SELF:
-		send_fixed(self, lo);
+		/* Logical or physical: no matter */
+		apic_hw_send_self(lo);
 		break;
 	case SHORTHAND_ALL:
 		send_to_all(cell, lo, NULL);
@@ -234,4 +236,28 @@ bool ipi_send(u32 lo, u32 hi, bool x2apic_format)
 			send_flat(cell, lo, dest, hi);
 	}
 	return true;
+}
+
+#define ICR_HOW		(ICR_SHORTHAND_MASK | ICR_LOGICAL | ICR_DELIVERY_MASK)
+
+/* The two frequent cases need none of the above: fixed, to itself or to one CPU. */
+bool ipi_send(u32 lo, u32 hi, bool x2apic_format)
+{
+	unsigned int cpu;
+	u32 dest;
+
+	seeded_cost_ipi();
+	if ((lo & ICR_HOW) == ICR_SELF) {
+		apic_hw_send_self(lo);
+		return true;
+	}
+	if (!(lo & ICR_HOW)) {
+		dest = x2apic_format ? hi : hi >> XAPIC_DEST_SHIFT;
+		cpu = apic_to_cpu(dest);
+		if (cpu != APIC_INVALID_CPU && cell_owns_cpu(this_cpu()->cell, cpu)) {
+			apic_hw_send(lo, dest);
+			return true;
+		}
+	}
+	return send_checked(lo, hi, x2apic_format);
 }

@@ -4,6 +4,7 @@
 #include <core/mmio.h>
 #include <core/percpu.h>
 #include <core/printk.h>
+#include <core/seed.h>
 #include <arch/vcpu.h>
 
 static u64 size_mask(unsigned int size)
@@ -86,6 +87,8 @@ bool x86_handle_mmio(struct guest_regs *regs, gpa_t addr, bool is_write)
 	enum mmio_result result;
 	struct insn insn;
 
+	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_MMIO);
+	seeded_cost_mmio();
 	if (!vcpu_decode(&insn))
 		return refuse_access(addr, 0, is_write);
 	if (insn.is_write != is_write)

@@ -7,12 +7,14 @@
  */
 #include <core/cell.h>
 #include <core/printk.h>
+#include <core/seed.h>
 #include <arch/apic.h>
 #include <arch/msr.h>
 #include <arch/registers.h>
 #include <arch/vcpu.h>
 
 #define MSR_INSN_LENGTH		2
+#define X2APIC_MSRS		(MSR_X2APIC_END + 1 - MSR_X2APIC_BASE)
 
 /* After the vendor's. */
 static const struct msr_rule rules[] = {
@@ -63,6 +65,24 @@ enum msr_action msr_action(u32 msr, bool root, bool is_write)
 	if (!rule)
 		return msr_has_bitmap(msr) ? MSR_PASS : MSR_GP;
 	return resolve(rule->action[(root ? 0 : 2) + (is_write ? 1 : 0)]);
+}
+
+static u32 run_end_in(const struct msr_rule *rule, unsigned int count, u32 msr)
+{
+	u32 end = ~0U;
+
+	for (; count > 0; rule++, count--)
+		if (rule->first > msr)
+			end = MIN(end, rule->first - 1);
+		else if (rule->last >= msr)
+			end = MIN(end, rule->last);
+	return end;
+}
+
+u32 msr_run_end(u32 msr)
+{
+	return MIN(run_end_in(vendor_msr_rules, vendor_num_msr_rules, msr),
+		   run_end_in(rules, ARRAY_SIZE(rules), msr));
 }
 
 void msr_done(void)
@@ -190,18 +210,13 @@ static bool native_write(const struct guest_regs *regs, u32 msr)
 	return true;
 }
 
-/* Handlers for EMULATE in `rules`; the x2APIC range has its own. */
+/* Handlers for EMULATE in `rules`; the x2APIC range has its own (apic_guest.c). */
 static const struct msr_emulation emulations[] = {
 	{ MSR_PAT, false, pat_read },
 	{ MSR_PAT, true, pat_write },
 	{ MSR_MTRR_DEF_TYPE, false, mtrr_def_type_read },
 	{ MSR_MTRR_DEF_TYPE, true, mtrr_def_type_write },
 };
-
-static bool is_x2apic_msr(u32 msr)
-{
-	return msr >= MSR_X2APIC_BASE && msr <= MSR_X2APIC_END;
-}
 
 static const struct msr_emulation *find_emulation(const struct msr_emulation *e,
 						  unsigned int count, u32 msr, bool is_write)
@@ -216,9 +231,6 @@ static bool emulate(struct guest_regs *regs, u32 msr, bool is_write)
 {
 	const struct msr_emulation *e;
 
-	if (is_x2apic_msr(msr))
-		return is_write ? apic_handle_x2apic_write(regs, msr) :
-			apic_handle_x2apic_read(regs, msr);
 	e = find_emulation(emulations, ARRAY_SIZE(emulations), msr, is_write);
 	if (!e)
 		e = find_emulation(vendor_msr_emulations, vendor_num_msr_emulations, msr,
@@ -231,9 +243,8 @@ static bool msr_access(struct guest_regs *regs, bool is_write)
 	const struct per_cpu *cpu = this_cpu();
 	u32 msr = regs->rcx;
 
-	/* The ICR counts as itself (apic_guest.c). */
-	if (!(is_write && msr == MSR_X2APIC_BASE + 0x30))
-		CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_MSR_OTHER);
+	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_MSR_OTHER);
+	seeded_cost_msr();
 	switch (msr_action(msr, cpu->cell == &root_cell, is_write)) {
 	case MSR_EMULATE:
 		return emulate(regs, msr, is_write);
@@ -252,12 +263,24 @@ static bool msr_access(struct guest_regs *regs, bool is_write)
 	}
 }
 
+/*
+ * The local APIC first: each tick goes through here.  In x2APIC mode only the ICR is
+ * trapped, so that none of these is MSR_PASS.
+ */
 bool x86_handle_msr_read(struct guest_regs *regs)
 {
+	u32 reg = (u32)regs->rcx - MSR_X2APIC_BASE;
+
+	if (reg < X2APIC_MSRS)
+		return apic_handle_x2apic_read(regs, reg);
 	return msr_access(regs, false);
 }
 
 bool x86_handle_msr_write(struct guest_regs *regs)
 {
+	u32 reg = (u32)regs->rcx - MSR_X2APIC_BASE;
+
+	if (reg < X2APIC_MSRS)
+		return apic_handle_x2apic_write(regs, reg);
 	return msr_access(regs, true);
 }

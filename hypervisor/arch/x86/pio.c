@@ -187,7 +187,7 @@ static enum pio_result write_i8042(u8 command)
 }
 
 /* The keyboard controller can reset the machine. */
-static enum pio_result handle_i8042(struct guest_regs *regs, const struct pio_exit *io)
+static __cold enum pio_result handle_i8042(struct guest_regs *regs, const struct pio_exit *io)
 {
 	if (io->size != 1 || !owns_port(this_cpu()->cell, PORT_I8042))
 		return PIO_UNHANDLED;
@@ -197,33 +197,30 @@ static enum pio_result handle_i8042(struct guest_regs *regs, const struct pio_ex
 	return PIO_HANDLED;
 }
 
-static const struct port_handler {
-	u16 first, last;
-	enum pio_result (*handle)(struct guest_regs *regs, const struct pio_exit *io);
-} port_handlers[] = {
-	{ PORT_I8042, PORT_I8042, handle_i8042 },
-	{ PORT_POST, PORT_POST, handle_post },
-	{ 0x81, 0x83, handle_dma_page },
-	{ 0x87, 0x87, handle_dma_page },
-	{ 0x89, 0x8b, handle_dma_page },
-	{ 0x8f, 0x8f, handle_dma_page },
-	{ PORT_PCI_ADDRESS, PORT_PCI_ADDRESS, pio_handle_pci },
-	{ PORT_PCI_DATA, PORT_PCI_DATA + 3, pio_handle_pci },
-};
-
 static enum pio_result emulate_port(struct guest_regs *regs, const struct pio_exit *io)
 {
-	const struct port_handler *h;
-
 	if (io->string_or_rep)
 		return PIO_UNHANDLED;
-	for (h = port_handlers; h < port_handlers + ARRAY_SIZE(port_handlers); h++)
-		if (io->port >= h->first && io->port <= h->last)
-			return h->handle(regs, io);
-	return PIO_UNHANDLED;
+	/* Linux' way to wait a microsecond */
+	if (io->port == PORT_POST)
+		return handle_post(regs, io);
+	switch (io->port) {
+	case PORT_PCI_ADDRESS:
+	case PORT_PCI_DATA ... PORT_PCI_DATA + 3:
+		return pio_handle_pci(regs, io);
+	case PORT_I8042:
+		return handle_i8042(regs, io);
+	case 0x81 ... 0x83:
+	case 0x87:
+	case 0x89 ... 0x8b:
+	case 0x8f:
+		return handle_dma_page(regs, io);
+	default:
+		return PIO_UNHANDLED;
+	}
 }
 
-static void refuse_access(const struct pio_exit *io)
+static __cold void refuse_access(const struct pio_exit *io)
 {
 	panic_printk("FATAL: Invalid PIO %s, port: %x size: %u, cell \"%s\", CPU %u: ",
 		     io->in ? "read" : "write", io->port, io->size,
@@ -239,10 +236,8 @@ bool x86_handle_pio(struct guest_regs *regs, const struct pio_exit *io)
 {
 	enum pio_result result = emulate_port(regs, io);
 
+	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_PIO);
 	if (result == PIO_UNHANDLED)
 		refuse_access(io);
-	if (result != PIO_HANDLED)
-		return false;
-	vcpu_skip_instruction(io->length);
-	return true;
+	return result == PIO_HANDLED;
 }

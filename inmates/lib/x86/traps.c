@@ -45,18 +45,27 @@ void trap_load(void)
 	asm volatile("lidt %0" : : "m" (ptr));
 }
 
+/* Programs lie in the first megabyte. */
+static void set_gate(unsigned int vector, unsigned long entry)
+{
+	idt[vector].offset_low = entry;
+	idt[vector].offset_mid = entry >> 16;
+	idt[vector].selector = SEG_CODE;
+	idt[vector].type = GATE_PRESENT_INTR;
+}
+
 void trap_init(void)
 {
-	unsigned long stub = (unsigned long)trap_stubs;
-	struct gate *gate;
+	unsigned int vector;
 
-	for (gate = idt; gate < idt + 256; gate++, stub += 16) {
-		gate->offset_low = stub;
-		gate->offset_mid = stub >> 16;
-		gate->selector = SEG_CODE;
-		gate->type = GATE_PRESENT_INTR;
-	}
+	for (vector = 0; vector < 256; vector++)
+		set_gate(vector, (unsigned long)trap_stubs + vector * 16);
 	trap_load();
+}
+
+void trap_set_entry(unsigned int vector, void (*entry)(void))
+{
+	set_gate(vector, (unsigned long)entry);
 }
 
 #ifdef __x86_64__

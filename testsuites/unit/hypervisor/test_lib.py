@@ -20,6 +20,8 @@ size_t hv_strnlen(const char *s, size_t max);
 BITMAPS = """
 unsigned long bitmap_next_set(const unsigned long *map, unsigned long bits, unsigned long start);
 unsigned long bitmap_next_clear(const unsigned long *map, unsigned long bits, unsigned long start);
+void bitmap_set_range(unsigned long *map, unsigned long first, unsigned long count);
+void bitmap_clear_range(unsigned long *map, unsigned long first, unsigned long count);
 unsigned long bitmap_count(const unsigned long *map, unsigned long bits);
 """
 
@@ -70,6 +72,16 @@ def test_bitmaps_against_a_list(hostlib: Any) -> None:
             for wanted, function in ((1, mod.lib.bitmap_next_set), (0, mod.lib.bitmap_next_clear)):
                 expected = next((n for n in range(start, bits) if values[n] == wanted), bits)
                 assert function(memory, bits, start) == expected
+
+
+def test_ranges_of_bits_against_a_list(hostlib: Any) -> None:
+    mod = hostlib(["hypervisor/lib/bitmap.c"], BITMAPS)
+    for first, count in ((0, 0), (0, 1), (63, 1), (63, 2), (5, 59), (0, 64), (64, 64), (3, 190)):
+        for function, filled in ((mod.lib.bitmap_set_range, 0), (mod.lib.bitmap_clear_range, 1)):
+            memory = mod.ffi.new("unsigned long[]", [filled * (2**64 - 1)] * 4)
+            function(memory, first, count)
+            found = [memory[n // 64] >> (n % 64) & 1 for n in range(256)]
+            assert found == [filled ^ (first <= n < first + count) for n in range(256)]
 
 
 FORMATS = [

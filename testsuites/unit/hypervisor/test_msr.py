@@ -128,9 +128,7 @@ def cpuid(world: World, leaf: int, hw: tuple[int, int, int, int] = (1, 2, 3, 4))
     answer = world.lib.world_cpuid_answer
     answer.eax, answer.ebx, answer.ecx, answer.edx = hw
     world.regs.rax, world.regs.rcx = leaf | 0xABC << 32, 0
-    world.lib.x86_handle_cpuid(world.regs)
-    assert world.lib.world_skipped == 2
-    world.lib.world_skipped = 0
+    world.lib.x86_handle_cpuid(world.regs, world.lib.world_state.cr4)
     return (world.regs.rax, world.regs.rbx, world.regs.rcx, world.regs.rdx)
 
 

@@ -8,9 +8,12 @@
 #include <arch/cpu.h>
 #include <arch/registers.h>
 #include <arch/vcpu.h>
+#include "offsets.h"
 #include "svm.h"
 
+#define CPUID_INSN_LENGTH	2
 #define INVD_INSN_LENGTH	2
+#define VMMCALL_INSN_LENGTH	3
 
 /* false: a violation, and the line is printed. */
 typedef bool (*exit_handler)(struct guest_regs *regs, struct vmcb *vmcb);
@@ -28,15 +31,24 @@ static bool exit_nmi(struct guest_regs *regs, struct vmcb *vmcb)
 
 static bool exit_cpuid(struct guest_regs *regs, struct vmcb *vmcb)
 {
-	(void)vmcb;
-	x86_handle_cpuid(regs);
+	svm_skip(vmcb, CPUID_INSN_LENGTH);
+	x86_handle_cpuid(regs, vmcb->cr4);
 	return true;
+}
+
+/* abi.md 3.1: the kernel's, not virtual-8086 mode's */
+static bool may_call(const struct vmcb *vmcb)
+{
+	return vmcb->cpl == 0 && !(vmcb->rflags & RFLAGS_VM);
 }
 
 static bool exit_hypercall(struct guest_regs *regs, struct vmcb *vmcb)
 {
-	(void)vmcb;
-	x86_handle_hypercall(regs);
+	u64 mask = svm_in_64bit_code(vmcb) ? ~0ULL : 0xffffffffULL;
+
+	vmcb->rip = (vmcb->rip + VMMCALL_INSN_LENGTH) & mask;
+	vmcb->interrupt_shadow = 0;
+	x86_handle_hypercall(regs, may_call(vmcb) ? mask : 0);
 	return true;
 }
 
@@ -58,10 +70,13 @@ static bool exit_ioio(struct guest_regs *regs, struct vmcb *vmcb)
 		.size = IOIO_SIZE(vmcb->exitinfo1),
 		.in = vmcb->exitinfo1 & IOIO_IN,
 		.string_or_rep = vmcb->exitinfo1 & (IOIO_STRING | IOIO_REP),
-		.length = vmcb->exitinfo2 - vmcb->rip,
 	};
 
-	return x86_handle_pio(regs, &io);
+	if (!x86_handle_pio(regs, &io))
+		return false;
+	/* The CPU reports where it would go on (APM 2, 15.10.2). */
+	svm_skip(vmcb, (u32)(vmcb->exitinfo2 - vmcb->rip));
+	return true;
 }
 
 /* Write back and invalidate: dropping what other cells wrote is not for guests. */
@@ -142,71 +157,67 @@ static bool exit_unexpected(struct guest_regs *regs, struct vmcb *vmcb)
 	return false;
 }
 
-static const struct {
-	u32 code;
-	exit_handler handler;
-} exits[] = {
-	/* The frequent ones first */
-	{ EXIT_NPF, exit_npf },
-	{ EXIT_NMI, exit_nmi },
-	{ EXIT_IOIO, exit_ioio },
-	{ EXIT_MSR, exit_msr },
-	{ EXIT_VMMCALL, exit_hypercall },
-	{ EXIT_CPUID, exit_cpuid },
-	{ EXIT_EXCEPTION(XCPT_DB), exit_debug },
-	{ EXIT_EXCEPTION(XCPT_AC), exit_alignment },
-	{ EXIT_XSETBV, exit_xsetbv },
-	{ EXIT_INVD, exit_invd },
-	{ EXIT_SHUTDOWN, exit_shutdown },
-	{ EXIT_INVLPGA, exit_undefined },
-	{ EXIT_VMRUN, exit_undefined },
-	{ EXIT_VMLOAD, exit_undefined },
-	{ EXIT_VMSAVE, exit_undefined },
-	{ EXIT_STGI, exit_undefined },
-	{ EXIT_CLGI, exit_undefined },
-	{ EXIT_SKINIT, exit_undefined },
+/* By exit code; the one that does not fit is a nested page fault. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+static const exit_handler handlers[] = {
+	[0 ... EXIT_XSETBV] = exit_unexpected,
+	[EXIT_EXCEPTION(XCPT_DB)] = exit_debug,
+	[EXIT_EXCEPTION(XCPT_AC)] = exit_alignment,
+	[EXIT_NMI] = exit_nmi,
+	[EXIT_CPUID] = exit_cpuid,
+	[EXIT_INVD] = exit_invd,
+	[EXIT_INVLPGA] = exit_undefined,
+	[EXIT_IOIO] = exit_ioio,
+	[EXIT_MSR] = exit_msr,
+	[EXIT_SHUTDOWN] = exit_shutdown,
+	[EXIT_VMRUN] = exit_undefined,
+	[EXIT_VMMCALL] = exit_hypercall,
+	[EXIT_VMLOAD] = exit_undefined,
+	[EXIT_VMSAVE] = exit_undefined,
+	[EXIT_STGI] = exit_undefined,
+	[EXIT_CLGI] = exit_undefined,
+	[EXIT_SKINIT] = exit_undefined,
+	[EXIT_XSETBV] = exit_xsetbv,
 };
+#pragma GCC diagnostic pop
 
 static exit_handler find_handler(u64 code)
 {
-	unsigned int n;
-
-	for (n = 0; n < ARRAY_SIZE(exits); n++)
-		if (exits[n].code == code)
-			return exits[n].handler;
-	return exit_unexpected;
+	if (code < ARRAY_SIZE(handlers))
+		return handlers[code];
+	return code == EXIT_NPF ? exit_npf : exit_unexpected;
 }
 
-void svm_before_run(struct guest_regs *regs)
+/* What rarely happens between an exit and the next entry */
+static void before_run(struct per_cpu *cpu)
 {
-	struct per_cpu *cpu = this_cpu();
-	struct vmcb *vmcb = this_vmcb();
-
+	if (cpu->arch.nmi_pending)
+		x86_handle_events();
 	if (cpu->flush_pending) {
 		cpu->flush_pending = false;
 		vcpu_flush_tlb();
 	}
-	vmcb->rax = regs->rax;
-	vmcb->rsp = regs->rsp;
-	/* For VMRUN: see world.S */
-	regs->rax = virt_to_hpa(vmcb).raw;
 }
 
-void svm_handle_exit(struct guest_regs *regs)
+/* world.S has put the guest's RAX and RSP into regs, and takes them from there. */
+void svm_handle_exit(struct guest_regs *regs, struct vmcb *vmcb)
 {
-	struct per_cpu *cpu = this_cpu();
-	struct vmcb *vmcb = this_vmcb();
+	struct per_cpu *cpu = (struct per_cpu *)((char *)vmcb - PERCPU_CONTROL_BLOCK);
 
-	cpu->arch.regs = regs;
-	regs->rax = vmcb->rax;
-	regs->rsp = vmcb->rsp;
 	vmcb->tlb_control = 0;
 	vmcb->eventinj = 0;
-	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_TOTAL);
+	cpu->stats[JAILHOUSE_CPU_STAT_VMEXITS_TOTAL]++;
 
 	if (!find_handler(vmcb->exitcode)(regs, vmcb))
 		arch_panic_park();
-	if (cpu->arch.nmi_pending)
-		x86_handle_events();
-	svm_before_run(regs);
+	if (cpu->arch.nmi_pending | cpu->flush_pending)
+		before_run(cpu);
 }
+
+/* svm/offsets.h */
+_Static_assert(offsetof(struct vmcb, rsp) == VMCB_RSP, "VMCB");
+_Static_assert(offsetof(struct vmcb, rax) == VMCB_RAX, "VMCB");
+_Static_assert(offsetof(struct guest_regs, rax) == SVM_REGS_RAX, "registers");
+_Static_assert(sizeof(struct guest_regs) == SVM_REGS_SIZE, "registers");
+_Static_assert(offsetof(struct per_cpu, arch.control_block) == PERCPU_CONTROL_BLOCK, "VMCB");

@@ -29,8 +29,6 @@
 #define ATTR_REAL_DATA		0x093
 #define ATTR_TSS		0x08b
 #define ATTR_LDT		0x082
-#define ATTR_L			(1U << 9)
-#define ATTR_D			(1U << 10)
 
 static bool has_decode;
 
@@ -189,14 +187,13 @@ void vcpu_activate(void)
 {
 	struct per_cpu *cpu = this_cpu();
 	const struct jailhouse_x86_handover *h = &cpu->handover;
-	/* From here on the hypervisor's stack starts behind them (world.S). */
-	struct guest_regs regs __aligned(16) = {
-		.rsp = h->rsp, .rbp = h->rbp, .rbx = h->rbx,
+	struct guest_regs regs = {
+		.rbp = h->rbp, .rbx = h->rbx, .rax = virt_to_hpa(this_vmcb()).raw,
 		.r12 = h->r12, .r13 = h->r13, .r14 = h->r14, .r15 = h->r15,
 	};
 
 	set_cell(this_vmcb(), cpu->cell);
-	svm_before_run(&regs);
+	cpu->arch.regs = svm_guest_regs(cpu);
 	svm_run(&regs);
 }
 
@@ -348,19 +345,9 @@ void vcpu_accept_interrupts(void)
 
 /* --- Guest state for common code ---------------------------------------------- */
 
-static bool in_long_mode_code(const struct vmcb *vmcb)
-{
-	return (vmcb->efer & EFER_LMA) && (vmcb->cs.attr & ATTR_L);
-}
-
 void vcpu_skip_instruction(unsigned int length)
 {
-	struct vmcb *vmcb = this_vmcb();
-
-	vmcb->rip += length;
-	if (!in_long_mode_code(vmcb))
-		vmcb->rip = (u32)vmcb->rip;
-	vmcb->interrupt_shadow = 0;
+	svm_skip(this_vmcb(), length);
 }
 
 void vcpu_set_rip(u64 rip)

@@ -74,13 +74,29 @@ static bool exit_timer(struct guest_regs *regs)
 
 static bool exit_cpuid(struct guest_regs *regs)
 {
-	x86_handle_cpuid(regs);
+	struct vcpu_state state;
+
+	vcpu_get_state(&state);
+	vcpu_skip_instruction(vmcs_read(VMCS_INSN_LENGTH));
+	x86_handle_cpuid(regs, state.cr4);
 	return true;
+}
+
+/* abi.md 3.1: the kernel's, not virtual-8086 mode's; arguments of 32 bits outside 64-bit code */
+static u64 argument_mask(const struct vcpu_state *state)
+{
+	if (state->cpl != 0 || (state->rflags & RFLAGS_VM))
+		return 0;
+	return vcpu_insn_mode(state) == INSN_64 ? ~0ULL : 0xffffffffULL;
 }
 
 static bool exit_hypercall(struct guest_regs *regs)
 {
-	x86_handle_hypercall(regs);
+	struct vcpu_state state;
+
+	vcpu_get_state(&state);
+	vcpu_skip_instruction(vmcs_read(VMCS_INSN_LENGTH));
+	x86_handle_hypercall(regs, argument_mask(&state));
 	return true;
 }
 
@@ -92,10 +108,12 @@ static bool exit_io(struct guest_regs *regs)
 		.size = IO_SIZE(qualification),
 		.in = IO_IN(qualification),
 		.string_or_rep = IO_STRING_OR_REP(qualification),
-		.length = vmcs_read(VMCS_INSN_LENGTH),
 	};
 
-	return x86_handle_pio(regs, &io);
+	if (!x86_handle_pio(regs, &io))
+		return false;
+	vcpu_skip_instruction(vmcs_read(VMCS_INSN_LENGTH));
+	return true;
 }
 
 /* Write back and invalidate: dropping what other cells wrote is not for guests. */

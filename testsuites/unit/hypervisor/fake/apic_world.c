@@ -176,15 +176,16 @@ enum insn_mode vcpu_insn_mode(const struct vcpu_state *state)
 	return state->cs_attr & 0x400 ? INSN_32 : INSN_16;
 }
 
-void *cell_map_temp(const struct cell *cell, gpa_t addr, unsigned int pages, unsigned int attrs)
+const void *cell_peek(unsigned int slot, gpa_t addr)
 {
-	(void)cell;
-	(void)pages;
-	(void)attrs;
+	(void)slot;
 	return addr.raw < MEMORY ? world_memory + addr.raw : NULL;
 }
 
 /* --- For the test --- */
+
+unsigned int world_apic_to_cpu(u32 apic_id);
+unsigned int world_apic_to_cpu(u32 apic_id) { return apic_to_cpu(apic_id); }
 
 /* CPUs' APIC ids; mask of the non-root cell's CPUs. */
 int world_init(bool x2apic, const u32 *ids, u32 cell_cpus);

@@ -80,10 +80,7 @@ void *cell_block_take(struct cell *cell, u64 bytes)
 	return NULL;
 }
 
-unsigned int apic_to_cpu(u32 apic_id)
-{
-	return apic_id < 8 ? apic_id : APIC_INVALID_CPU;
-}
+u16 cpu_of_apic_id[MAX_APIC_ID + 1] = { 1, 2, 3, 4, 5, 6, 7, 8 };
 
 void apic_hw_send(u32 icr_lo, u32 destination)
 {
@@ -338,7 +335,7 @@ const u8 *world_bitmap(unsigned int n)
 int world_pio(unsigned int n, u16 port, unsigned int size, bool in, bool rep, u64 *rax);
 int world_pio(unsigned int n, u16 port, unsigned int size, bool in, bool rep, u64 *rax)
 {
-	const struct pio_exit io = { port, size, in, rep, 2 };
+	const struct pio_exit io = { port, size, in, rep };
 	const u8 *bitmap = cell_number(n)->arch.io_bitmap;
 	struct guest_regs regs = { .rax = *rax };
 	bool trapped = false, ok;

@@ -19,13 +19,21 @@ void apic_eoi(void);
 /* Logical ids of a cell's CPUs (flat mode); after any change of ownership. */
 void apic_update_logical_mask(struct cell *cell);
 void apic_clear(void);				/* cell start / leaving: abi.md 7.1, decisions 7 */
-unsigned int apic_to_cpu(u32 apic_id);		/* logical CPU or APIC_INVALID_CPU */
+
+#define MAX_APIC_ID		254
+extern u16 cpu_of_apic_id[MAX_APIC_ID + 1];	/* CPU + 1; 0: none */
+
+/* Logical CPU or APIC_INVALID_CPU */
+static inline unsigned int apic_to_cpu(u32 apic_id)
+{
+	return apic_id <= MAX_APIC_ID ? cpu_of_apic_id[apic_id] - 1U : APIC_INVALID_CPU;
+}
 
 /* A trapped write to the xAPIC page. */
 bool apic_handle_xapic_write(struct guest_regs *regs, u32 offset);
-/* MSRs 0x800-0x83f of a guest. */
-bool apic_handle_x2apic_read(struct guest_regs *regs, u32 msr);
-bool apic_handle_x2apic_write(struct guest_regs *regs, u32 msr);
+/* MSRs 0x800-0x83f of a guest; reg counts from there. */
+bool apic_handle_x2apic_read(struct guest_regs *regs, unsigned long reg);
+bool apic_handle_x2apic_write(struct guest_regs *regs, unsigned long reg);
 
 /*
  * May this cell let a device or IOAPIC pin send (address, data)?  Fixed or lowest

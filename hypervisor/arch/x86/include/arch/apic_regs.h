@@ -40,6 +40,7 @@
 #define LVT_DELIVERY(v)		(((v) >> 8) & 7)
 
 #define ICR_VECTOR_MASK		0xffU
+#define ICR_DELIVERY_MASK	(7U << 8)
 #define ICR_DELIVERY(v)		(((v) >> 8) & 7)
 #define ICR_LOGICAL		(1U << 11)
 #define ICR_PENDING		(1U << 12)	/* read-only */

@@ -6,6 +6,7 @@
 #define PERCPU_SIZE	0x8000	/* control blocks, data and at least 8 KiB of stack */
 #define PERCPU_SHIFT	15
 #define PERCPU_MIN_STACK 0x2000
+#define PERCPU_CONTROL_BLOCK 0x1000	/* the vendor's, one page */
 
 /*
  * First address of the half that Linux leaves to hypervisors (Linux,

@@ -40,6 +40,9 @@ bool msr_inject_gp(void);	/* true */
 
 enum msr_action msr_action(u32 msr, bool root, bool is_write);
 
+/* The last register from msr on that is certain to have the same actions: for bitmaps. */
+u32 msr_run_end(u32 msr);
+
 /* Of the vendor: can an access be made direct? */
 bool msr_has_bitmap(u32 msr);
 void vcpu_set_pat(u64 pat);

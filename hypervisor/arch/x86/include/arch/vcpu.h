@@ -49,8 +49,8 @@ struct pio_exit {
 	unsigned int size;	/* 1, 2, 4 */
 	bool in;
 	bool string_or_rep;
-	unsigned int length;	/* of the instruction */
 };
+/* true: the caller goes on behind the instruction. */
 bool x86_handle_pio(struct guest_regs *regs, const struct pio_exit *io);	/* pio.c */
 
 /* Nested page fault: fetch, decode, dispatch, write back, skip. */
@@ -71,7 +71,12 @@ void vcpu_store_result(struct guest_regs *regs, const struct insn *insn, u64 val
 /* The value a store writes. */
 u64 vcpu_operand(const struct guest_regs *regs, const struct insn *insn);
 
-void x86_handle_hypercall(struct guest_regs *regs);
+/*
+ * The caller has skipped the instruction.  mask: the bits of arguments that count
+ * (abi.md 3.1: 32 outside 64-bit code); 0 for a guest that may not call: CPL not 0,
+ * or virtual-8086 mode.
+ */
+void x86_handle_hypercall(struct guest_regs *regs, u64 mask);
 /* Management requests, INIT and SIPI: whatever waits for this CPU, until nothing does. */
 void x86_handle_events(void);
 /*
@@ -81,7 +86,8 @@ void x86_handle_events(void);
 bool guest_line_allowed(void);
 /* FP, debug and PMU state of the calling CPU to reset values (decisions.md 13). */
 void x86_reset_moved_cpu(void);
-void x86_handle_cpuid(struct guest_regs *regs);
+/* The caller has skipped the instruction. cr4: the guest's. */
+void x86_handle_cpuid(struct guest_regs *regs, u64 cr4);
 bool x86_handle_xsetbv(struct guest_regs *regs);
 bool x86_handle_msr_read(struct guest_regs *regs);
 bool x86_handle_msr_write(struct guest_regs *regs);

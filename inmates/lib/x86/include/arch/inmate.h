@@ -64,6 +64,8 @@ void trap_init(void);
 void trap_load(void);
 /* Vectors from 32 on get their EOI after the handler. */
 void trap_set_handler(unsigned int vector, trap_handler handler);
+/* The CPU goes to `entry` itself, which saves what it uses and ends with IRET. */
+void trap_set_entry(unsigned int vector, void (*entry)(void));
 #ifdef __x86_64__
 /* Stack of the task state segment for a vector; 0: the current stack. */
 void trap_set_ist(unsigned int vector, unsigned int ist);

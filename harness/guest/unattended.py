@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs a scenario inside the guest, from its only process to its power-off.
+
+    unattended.py SCENARIO.json TTY
+
+Nothing is typed and nobody is asked, so a machine with counted time does the
+same every time. The scenario is a list of steps, objects whose `do` names a
+method of `Executor` below; the record is one line of JSON a step, written to
+TTY when all is over, the last one {"end": true}. A step that fails ends the
+scenario; its line says why. Runs on the target: standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import json
+import mmap
+import os
+import shutil
+import sys
+import termios
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+SHARE = "/usr/share/jailhouse"
+CELLS = "/sys/devices/jailhouse/cells"
+#: rdtsc; shl $32,%rdx; or %rdx,%rax; ret
+READ_TSC = bytes.fromhex("0f31 48c1e220 4809d0 c3")
+
+
+class Failed(Exception):
+    """A step did not do what the scenario says."""
+
+
+def _tsc_reader() -> Callable[[], int]:
+    """Reads the time stamp counter of whatever CPU runs this; it is one for all."""
+    page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    page.write(READ_TSC)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    function = ctypes.CFUNCTYPE(ctypes.c_uint64)(address)
+
+    def read(_page: mmap.mmap = page) -> int:
+        return int(function())
+
+    return read
+
+
+class TimedIoctl:
+    """Stands in for the `fcntl` module in `jailhouse.device`: how long the call took."""
+
+    def __init__(self) -> None:
+        self._tsc = _tsc_reader()
+        self._tsc()
+        self.ticks = 0
+
+    def ioctl(self, handle: int, request: int, record: Any) -> int:
+        began = self._tsc()
+        try:
+            return int(fcntl.ioctl(handle, request, record))
+        finally:
+            self.ticks = self._tsc() - began
+
+
+class Executor:
+    """Steps are methods; what they return is in their line of the record."""
+
+    def __init__(self) -> None:
+        from jailhouse import device  # noqa: PLC0415 (only there in the guest)
+
+        self._device = device
+        self._clock = TimedIoctl()
+        # Around the call itself: what Python does before and after is not measured.
+        setattr(device, "fcntl", self._clock)  # noqa: B010 (a module has no such attribute)
+
+    def run(self, step: dict[str, Any]) -> dict[str, Any]:
+        words = {name: value for name, value in step.items() if name not in ("do", "refused")}
+        self._clock.ticks = 0
+        try:
+            told = getattr(self, "do_" + step["do"])(**words)
+        except OSError as error:
+            name = errno.errorcode.get(error.errno or 0, str(error.errno))
+            if step.get("refused") != name:
+                raise Failed(f"{name}: {error}") from error
+            told = {"refused": name}
+        else:
+            if "refused" in step:
+                raise Failed(f"not refused with {step['refused']}")
+        return {"ticks": self._clock.ticks, **(told or {})}
+
+    def do_module(self) -> None:
+        if os.system("insmod /usr/lib/modules/$(uname -r)/updates/jailhouse.ko") != 0:
+            raise Failed("jailhouse.ko did not load")
+
+    def do_firmware(self, path: str) -> None:
+        """Another hypervisor image for the next enable."""
+        shutil.copyfile(path, "/lib/firmware/jailhouse-amd.bin")
+
+    def do_enable(self, config: str) -> None:
+        self._device.enable(_read(f"{SHARE}/configs/{config}.cell"))
+
+    def do_disable(self) -> None:
+        self._device.disable()
+
+    def do_create(self, config: str) -> None:
+        self._device.create(_read(f"{SHARE}/configs/{config}.cell"))
+
+    def do_load(self, cell: str, path: str, words: str | None = None) -> None:
+        """`path` of an image, or the name of one; `words` for its command line."""
+        file = path if path.startswith("/") else f"{SHARE}/inmates/{path}.bin"
+        images = [(_read(file), 0)]
+        if words is not None:
+            images.append((words.encode() + b"\0", 0x1000))
+        self._device.load(cell, images)
+
+    def do_start(self, cell: str) -> None:
+        self._device.start(cell)
+
+    def do_shutdown(self, cell: str) -> None:
+        self._device.shutdown(cell)
+
+    def do_destroy(self, cell: str) -> None:
+        self._device.destroy(cell)
+
+    def do_sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def do_wait(self, cell: str, state: str, seconds: float) -> None:
+        """Until the cell is in a state; at most guest seconds."""
+        end = time.monotonic() + seconds
+        while (found := _text(f"{_cell(cell)}/state")) != state:
+            if time.monotonic() > end:
+                raise Failed(f"cell {cell} is {found!r} after {seconds} s, not {state!r}")
+            time.sleep(0.1)
+
+    def do_stats(self, cell: str) -> dict[str, Any]:
+        """Exit counters by reason, summed over the cell's CPUs."""
+        folder = f"{_cell(cell)}/statistics"
+        return {
+            "exits": {
+                name.removeprefix("vmexits_"): int(_text(f"{folder}/{name}"))
+                for name in sorted(os.listdir(folder))
+                if name.startswith("vmexits_")
+            }
+        }
+
+
+def _cell(name: str) -> str:
+    for entry in os.listdir(CELLS):
+        if _text(f"{CELLS}/{entry}/name") == name:
+            return f"{CELLS}/{entry}"
+    raise Failed(f"there is no cell {name!r}")
+
+
+def _text(path: str) -> str:
+    with open(path) as file:
+        return file.read().rstrip("\n")
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _record(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = []
+    try:
+        executor = Executor()
+        for step in steps:
+            made.append({"step": step})
+            made[-1] |= executor.run(step)
+    except Failed as error:
+        made.append({"failed": str(error)})
+    except Exception:
+        made.append({"failed": traceback.format_exc()})
+    return [*made, {"end": True}]
+
+
+def _tell(path: str, lines: list[dict[str, Any]]) -> None:
+    """Raw: a terminal would add carriage returns."""
+    handle = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    mode = termios.tcgetattr(handle)
+    mode[0] = mode[1] = mode[3] = 0
+    mode[2] = termios.CS8 | termios.CREAD | termios.CLOCAL
+    mode[4] = mode[5] = termios.B115200
+    termios.tcsetattr(handle, termios.TCSANOW, mode)
+    data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    while data:
+        data = data[os.write(handle, data) :]
+    termios.tcdrain(handle)
+
+
+def main(arguments: list[str]) -> int:
+    """unattended.py SCENARIO.json TTY"""
+    with open(arguments[0]) as file:
+        steps = json.load(file)
+    _tell(arguments[1], _record(steps))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
