@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import packages
+from harness.cache import cache_root, write_atomically
 from harness.deadlines import scaled
 from harness.packages import Progress, say
 from harness.provision import native_architecture
@@ -57,10 +58,21 @@ def program(progress: Progress = say) -> Program:
     environment = {
         **os.environ,
         "LD_LIBRARY_PATH": ":".join(folders),
-        "FONTCONFIG_SYSROOT": str(root),
-        "FONTCONFIG_PATH": "/etc/fonts",
+        "FONTCONFIG_FILE": str(_fonts(root)),
     }
     return Program(root / "usr/lib/chromium/chromium-headless-shell", environment)
+
+
+def _fonts(root: Path) -> Path:
+    """A configuration of the tree's own fonts: a minimal host has none, and Chromium dies then."""
+    path = cache_root() / "fontconfig" / root.name / "fonts.conf"
+    text = (
+        f"<fontconfig><dir>{root / 'usr/share/fonts'}</dir>"
+        f"<cachedir>{path.parent}</cachedir></fontconfig>\n"
+    )
+    if not path.exists():
+        write_atomically(path, text.encode())
+    return path
 
 
 @contextlib.contextmanager
