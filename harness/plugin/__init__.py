@@ -27,12 +27,33 @@ from harness.plugin.stages import (
     repeats,
     target,
 )
-from harness.plugin.workers import pytest_configure_node, pytest_xdist_auto_num_workers
+from harness.plugin.workers import (
+    pytest_configure_node,
+    pytest_keyboard_interrupt,
+    pytest_xdist_auto_num_workers,
+)
 
 __all__ = [
-    "Cells", "TestFolder", "_capabilities", "artifacts", "cells", "folder", "fresh_linux",
-    "jailhouse", "linux", "pytest_addoption", "pytest_configure", "pytest_configure_node",
-    "pytest_generate_tests", "pytest_report_header", "pytest_runtest_makereport",
-    "pytest_sessionfinish", "pytest_sessionstart", "pytest_terminal_summary",
-    "pytest_xdist_auto_num_workers", "repeats", "target",
+    "Cells",
+    "TestFolder",
+    "_capabilities",
+    "artifacts",
+    "cells",
+    "folder",
+    "fresh_linux",
+    "jailhouse",
+    "linux",
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_configure_node",
+    "pytest_generate_tests",
+    "pytest_keyboard_interrupt",
+    "pytest_report_header",
+    "pytest_runtest_makereport",
+    "pytest_sessionfinish",
+    "pytest_sessionstart",
+    "pytest_terminal_summary",
+    "pytest_xdist_auto_num_workers",
+    "repeats",
+    "target",
 ]  # fmt: skip
