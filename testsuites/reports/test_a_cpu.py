@@ -176,7 +176,6 @@ def test_a34_exception_loops_do_not_hold_a_cpu(jailhouse: Jailhouse, mode: str) 
 # --- A48
 
 
-@pytest.mark.needs("svm")
 @pytest.mark.bug("A48")
 def test_a48_fence_before_the_icr() -> None:
     """WRMSR to x2APIC registers does not serialise: MFENCE and LFENCE come first. Seen in

@@ -20,6 +20,10 @@ from harness.results import REPOSITORY
 from harness.targets import Target
 
 
+#: What a shell starts in the background ignores Ctrl-C, and so would all of ours.
+IN_FOREGROUND = ("env", "--default-signal=INT")
+
+
 class Command:
     """`python -m harness ...` with its own results folder."""
 
@@ -28,7 +32,7 @@ class Command:
         self._log = tmp_path / "output"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-u", "-m", "harness", *arguments],
+                [*IN_FOREGROUND, sys.executable, "-u", "-m", "harness", *arguments],
                 cwd=REPOSITORY,
                 env={**os.environ, "JAILHOUSE_RESULTS": str(self.results)},
                 stdin=subprocess.PIPE,

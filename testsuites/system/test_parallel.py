@@ -21,6 +21,7 @@ import pytest
 from harness.deadlines import scaled
 from harness.results import REPOSITORY
 from harness.targets import Target
+from testsuites.system.test_harness import IN_FOREGROUND
 
 #: Seconds within which nothing of a run may be left, however it ended.
 GONE = 10.0
@@ -68,7 +69,7 @@ class Run:
         self._log = folder / "output"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pytest", "-p", "harness.plugin",
+                [*IN_FOREGROUND, sys.executable, "-m", "pytest", "-p", "harness.plugin",
                  "-p", "no:cacheprovider", "--target", target.name,
                  "-q", *arguments, "test_inner.py"],
                 cwd=folder, stdout=log, stderr=log, start_new_session=True,
