@@ -19,7 +19,6 @@ from harness.machine import Role
 from harness.results import REPOSITORY
 from harness.targets import Target
 
-
 #: What a shell starts in the background ignores Ctrl-C, and so would all of ours.
 IN_FOREGROUND = ("env", "--default-signal=INT")
 
