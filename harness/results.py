@@ -32,11 +32,21 @@ def results_root() -> Path:
     return Path(os.environ.get("JAILHOUSE_RESULTS", REPOSITORY / "results"))
 
 
+#: In the environment of what a run of tests starts: its directory.
+OUTER_RUN = "JAILHOUSE_OUTER_RUN"
+
+
 def new_run(kind: str = "run") -> Path:
-    """Make the directory of a run and point `results/latest` to it."""
+    """Make the directory of a run and point `results/latest` to it.
+
+    A run that a test of another run starts does not take the link from that one.
+    """
     root = results_root()
     root.mkdir(parents=True, exist_ok=True)
     run = _made(root, f"{time.strftime('%Y%m%d-%H%M%S')}-{kind}-{os.getpid()}")
+    outer = os.environ.get(OUTER_RUN)
+    if outer is not None and Path(outer).parent == root:
+        return run
     temporary = root / f".latest-{os.getpid()}"
     with contextlib.suppress(OSError):
         temporary.symlink_to(run.name)

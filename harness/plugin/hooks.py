@@ -33,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker_input is None:
         deadlines.calibrate()
         directory = results.new_run()
+        os.environ.setdefault(results.OUTER_RUN, str(directory))
         worker = "main"
         if not config.option.xmlpath:
             config.option.xmlpath = str(directory / "junit.xml")

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.probes import svm_possible_in_kvm
-from harness.results import REPOSITORY, commit, folder_name
+from harness.results import OUTER_RUN, REPOSITORY, commit, folder_name, new_run
 
 TESTS = """
 import os, pytest
@@ -131,6 +131,20 @@ def test_runs_do_not_share_folders(inner: Callable[..., tuple[int, str, Path]]) 
     _, _, latest = inner("-k", "good")
     runs = [path for path in latest.parent.iterdir() if not path.is_symlink()]
     assert len(runs) == 2
+
+
+def test_a_run_inside_another_leaves_latest_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAILHOUSE_RESULTS", str(tmp_path))
+    monkeypatch.delenv(OUTER_RUN, raising=False)
+    outer = new_run()
+    monkeypatch.setenv(OUTER_RUN, str(outer))
+    inner = new_run()
+    assert inner != outer
+    assert (tmp_path / "latest").resolve() == outer
+    monkeypatch.setenv(OUTER_RUN, str(tmp_path / "elsewhere" / "run"))
+    assert new_run() == (tmp_path / "latest").resolve() != outer
 
 
 def test_folder_names() -> None:
