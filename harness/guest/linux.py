@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,6 +217,10 @@ class _Judged:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, ChannelClosed):
+            # Its ports close a moment before the emulator itself has ended.
+            end = Deadline.after(scaled(2))
+            while self._linux.machine.alive and not end.expired:
+                time.sleep(0.02)
             self._linux.machine.check_alive()
             raise error
         if not isinstance(error, DeadlineExpired):
