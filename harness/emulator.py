@@ -13,13 +13,10 @@ output) goes to the results directory.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
@@ -28,12 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from harness import errata, supervise
+from harness import errata
 from harness.checkpoints import Saved
 from harness.engines import Engine
 from harness.errors import EmulatorDied, EmulatorErratum, HarnessFailure, Unsupported
 from harness.machine import MachineSpec, Role
 from harness.streams import Drain, Stream
+from harness.supervised import Supervised, spawn
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,7 @@ class Emulator(ABC):
         self.streams = {port.name: Stream(port.name) for port in spec.serials}
         self.started = 0.0
         self.argv: list[str] = []
-        self._process: subprocess.Popen[bytes] | None = None
-        self._pid = 0
+        self._program: Supervised | None = None
         self._directory: Path | None = None
         self._drain: Drain | None = None
 
@@ -108,25 +105,7 @@ class Emulator(ABC):
         self.argv = list(argv)
         (self.results / "machine.sh").write_text(shlex.join(argv) + "\n")
         self.started = time.monotonic()
-        options = [] if stdin is None else ["--stdin", str(stdin)]
-        with (self.results / "emulator.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable, "-I", "-S", supervise.__file__, *options, str(directory),
-                    "--", *argv,
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={**os.environ, **env},
-                cwd=directory,
-                start_new_session=True,
-            )  # fmt: skip
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise HarnessFailure(f"the supervisor did not start:\n{self._output()}")
-        self._pid = int(line)
+        self._program = spawn(argv, directory, self.results / "emulator.log", env, stdin)
 
     def _output(self) -> str:
         with contextlib.suppress(OSError):
@@ -135,19 +114,10 @@ class Emulator(ABC):
 
     def stop(self) -> None:
         """End the machine and give everything back. Safe to call twice."""
-        process = self._process
-        if process is not None:
-            if process.poll() is None:
+        if self._program is not None:
+            if self._program.alive:
                 self._ask_to_end()
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.kill()
-                process.wait(10)
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
-            self._process = None
+            self._program.end(5)
         if self._drain is not None:
             self._drain.close()
             self._drain = None
@@ -166,18 +136,17 @@ class Emulator(ABC):
 
     def kill(self) -> None:
         """SIGKILL to the emulator, by its process id."""
-        if self._process is not None and self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+        if self._program is not None:
+            self._program.kill()
 
     def wait_end(self, timeout: float) -> int:
         """Wait for the emulator to end by itself (power-off); its exit code.
 
         Raises HarnessFailure with the machine's state after `timeout` seconds.
         """
-        assert self._process is not None
+        assert self._program is not None
         try:
-            return self._process.wait(timeout)
+            return self._program.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise HarnessFailure(
                 f"the machine did not power off in {timeout:.0f} s\n{self.describe()}"
@@ -200,17 +169,17 @@ class Emulator(ABC):
     @property
     def pid(self) -> int:
         """Process id of the emulator (0 before it was started)."""
-        return self._pid
+        return self._program.pid if self._program is not None else 0
 
     @property
     def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._program is not None and self._program.alive
 
     def check_alive(self) -> None:
         """Raise EmulatorDied, saying how it ended, unless it runs."""
         if self.alive:
             return
-        code = self._process.poll() if self._process is not None else None
+        code = self._program.process.poll() if self._program is not None else None
         how = f"was killed by signal {code - 128}" if code and code > 128 else f"ended with {code}"
         words = self._output()
         erratum = errata.known(self.engine.emulator, self.engine.version, words)
@@ -305,7 +274,7 @@ class Emulator(ABC):
         The largest of all threads (schedstat); 0.0 where the host does not say.
         """
         worst = 0
-        for path in Path(f"/proc/{self._pid}/task").glob("*/schedstat"):
+        for path in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
             with contextlib.suppress(OSError, IndexError, ValueError):
                 worst = max(worst, int(path.read_text().split()[1]))
         return worst / 1e9

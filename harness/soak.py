@@ -20,11 +20,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import provision, results, supervise
+from harness import provision, results
 from harness.deadlines import calibrate
 from harness.errors import EXIT_CODES
 from harness.progress import Progress
 from harness.results import REPOSITORY
+from harness.supervised import spawn
 from harness.targets import TARGETS
 
 SYSTEM = "testsuites/system"
@@ -116,18 +117,11 @@ def read(path: Path) -> list[Entry]:
 def _load() -> Iterator[None]:
     """Keep every core busy with a process of its own."""
     busy = [sys.executable, "-I", "-S", "-c", "while True: pass"]
-    with tempfile.TemporaryDirectory(prefix="jailhouse-load-") as folder:
-        command = [sys.executable, "-I", "-S", supervise.__file__, folder, "--", *busy]
-        hogs = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-            for _ in range(os.cpu_count() or 1)
-        ]
-        try:
-            yield
-        finally:
-            for hog in hogs:
-                hog.terminate()
-                hog.wait()
+    with contextlib.ExitStack() as stack:
+        for _ in range(os.cpu_count() or 1):
+            folder = Path(tempfile.mkdtemp(prefix="jailhouse-load-"))
+            stack.callback(spawn(busy, folder, Path(os.devnull)).end)
+        yield
 
 
 def _run(plan: Plan, part: str, tests: tuple[str, ...]) -> Entry:

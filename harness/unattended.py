@@ -15,12 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,14 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from harness import image as images
-from harness import supervise
 from harness.deadlines import scaled
-from harness.engines import Boot, Wiring
+from harness.engines import Boot, Engine, Wiring
 from harness.engines.qemu import render, render_bare
 from harness.errors import DeadlineExpired, EmulatorDied, ProductFailure
 from harness.image import Artifacts
 from harness.machine import MachineSpec, Role
 from harness.results import REPOSITORY
+from harness.supervised import Supervised, spawn
 from harness.targets import Target
 
 Step = dict[str, Any]
@@ -133,9 +130,10 @@ def run(
         # Not the compressed base: how long that takes depends on the compressor's version.
         boot.initrd.write_bytes(image.base.read_bytes() + image.project)
         shutil.copyfile(images.raw_disk(), wiring.disk)
-        argv = render(target.machine, target.make_engine(), boot, wiring)
+        engine = target.make_engine()
+        argv = render(target.machine, engine, boot, wiring)
         result = Result(folder, target.machine)
-        _execute(argv, wiring, result, PATIENCE)
+        _execute(engine, argv, wiring, result, PATIENCE)
     return result
 
 
@@ -154,10 +152,13 @@ def run_bare(
     with _private_directory() as directory:
         wiring = Wiring(directory, unattended=True)
         shutil.copyfile(images.raw_disk(), wiring.disk)
-        argv = render_bare(target.machine, target.make_engine(), program, words, wiring)
+        engine = target.make_engine()
+        argv = render_bare(target.machine, engine, program, words, wiring)
         result = Result(folder, target.machine)
         here = Result(directory, target.machine)
-        _execute(argv, wiring, result, BARE_PATIENCE, lambda: finished(here))
+        _execute(
+            engine, argv, wiring, result, BARE_PATIENCE, finished=lambda: finished(here)
+        )
     return result
 
 
@@ -171,53 +172,38 @@ def _private_directory() -> Iterator[Path]:
 
 
 def _execute(
+    engine: Engine,
     argv: list[str],
     wiring: Wiring,
     result: Result,
     patience: float,
+    *,
     finished: Callable[[], bool] = lambda: False,
 ) -> None:
     """Run the emulator to its end, then keep what its ports wrote."""
     (result.folder / "machine.sh").write_text(shlex.join(argv) + "\n")
-    with (result.folder / "emulator.txt").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", supervise.__file__, str(wiring.directory), "--", *argv],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,
-        )
-    assert process.stdout is not None
-    emulator = int(process.stdout.readline() or 0)
+    log = result.folder / "emulator.txt"
+    log.unlink(missing_ok=True)
+    emulator = spawn(argv, wiring.directory, log, engine.env)
     try:
-        ended = _wait(process, scaled(patience), finished)
+        ended = _wait(emulator, scaled(patience), finished)
         for path in wiring.directory.glob("*.log"):
             shutil.copyfile(path, result.folder / path.name)
     finally:
-        _end(process, emulator)
+        emulator.end()
     if not ended:
         raise DeadlineExpired(f"{result.folder}: the machine does not end\n{result.tails()}")
-    if process.returncode not in (0, 128 + signal.SIGKILL):
-        words = (result.folder / "emulator.txt").read_text(errors="replace")
-        raise EmulatorDied(f"the emulator ended with {process.returncode}\n{words}")
+    code = emulator.process.returncode
+    if code not in (0, 128 + signal.SIGKILL):
+        raise EmulatorDied(f"the emulator ended with {code}\n{log.read_text(errors='replace')}")
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float, finished: Callable[[], bool]) -> bool:
+def _wait(emulator: Supervised, seconds: float, finished: Callable[[], bool]) -> bool:
     end = time.monotonic() + seconds
-    while process.poll() is None:
+    while emulator.alive:
         if finished():
             return True
         if time.monotonic() > end:
             return False
         time.sleep(_POLL)
     return True
-
-
-def _end(process: subprocess.Popen[bytes], emulator: int) -> None:
-    if process.poll() is None and emulator:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(emulator, signal.SIGKILL)
-    process.wait(10)
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()

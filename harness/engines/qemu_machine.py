@@ -40,8 +40,9 @@ class QemuMachine(Emulator):
         # Eight MiB: copied faster than an overlay is made, and private as one.
         shutil.copyfile(saved.disk if saved else self.image.disk, wiring.disk)
         if saved is not None:
+            said = saved.streams()
             for stream in self.streams.values():
-                stream.feed(saved.streams().get(stream.name, b""))
+                stream.feed(said.get(stream.name, b""))
         self._drain = Drain({wiring.serial(name): s for name, s in self.streams.items()})
         self._monitor = Monitor(wiring.qmp)
         self._spawn(directory, render(self.spec, self.engine, boot, wiring), self.engine.env)

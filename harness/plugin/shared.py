@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from harness.errors import Verdict
+from harness.errors import ProductFailure, Verdict
 from harness.guest.linux import Linux
 from harness.plugin.run import Run
 from harness.session import Lab, restored, shut
@@ -50,14 +50,24 @@ class Shared:
         self.close()
         return self._new(target, tell)
 
-    def _clean(self, jailhouse: Jailhouse, enabled: bool) -> None:
-        if enabled and self._pools is not None and jailhouse.enabled:
+    def _clean(self, jailhouse: Jailhouse, keep: bool) -> None:
+        """No cell is left, and with `keep` our own enable stays as it is.
+
+        ProductFailure if cells that are gone left pages behind.
+        """
+        if keep and self._pools is not None and jailhouse.enabled:
             jailhouse.destroy_all()
-            enables = ACTIVATED.findall(jailhouse.uart.text(self._enabled_at))
-            if jailhouse.pools() == self._pools and len(enables) == 1:
+            if self._is_ours(jailhouse):
+                left = jailhouse.pools()
+                if left != self._pools:
+                    raise ProductFailure(f"pages left behind: {self._pools} became {left}")
                 return
         self._pools = None
         restored(jailhouse)
+
+    def _is_ours(self, jailhouse: Jailhouse) -> bool:
+        """Whether nobody enabled anew since we did."""
+        return len(ACTIVATED.findall(jailhouse.uart.text(self._enabled_at))) == 1
 
     def _new(self, target: Target, tell: Tell) -> Linux:
         if self._lab is None or self._lab.target is not target:
@@ -87,14 +97,9 @@ class Shared:
     def release(self, jailhouse: Jailhouse, keep: bool) -> None:
         """After a test: no cell is left, and with `keep` the hypervisor stays on.
 
-        It is disabled all the same if the test enabled it anew (with what is unknown)
-        or left pages in its pools.
+        It is disabled all the same if the test enabled it anew (with what is unknown).
         """
-        if keep:
-            self._clean(jailhouse, enabled=True)
-        else:
-            self._pools = None
-            restored(jailhouse)
+        self._clean(jailhouse, keep)
 
     def pause(self) -> None:
         if self._linux is not None and self._linux.machine.alive:
