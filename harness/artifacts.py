@@ -79,11 +79,15 @@ def found(directory: Path, kernel: str, arch: str = "x86") -> Artifacts:
     return Artifacts.from_build(REPOSITORY, directory, release, arch)
 
 
-def hypervisor_variant(words: Sequence[str], arch: str = "x86") -> Path:
-    """A hypervisor built with configuration words; the output directory to use."""
+def hypervisor_variant(words: Sequence[str], arch: str = "x86", image: str = "") -> Path:
+    """A hypervisor built with configuration words; the output directory to use.
+
+    With `image` (jailhouse-amd, ...) only that one of the architecture's images.
+    """
     name = "-".join(sorted(words)).lower()
     out = build_root(arch) / "variants" / name
-    _make("hypervisor", TOOLCHAINS[arch], out, f"CONFIG={' '.join(sorted(words))}")
+    only = [f"images={image}"] if image else []
+    _make("hypervisor", TOOLCHAINS[arch], out, f"CONFIG={' '.join(sorted(words))}", *only)
     return out
 
 

@@ -258,7 +258,8 @@ class Hvcall:
     linux: Linux
     _ready: bool = field(default=False, init=False)
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Module and script are in the guest."""
         if not self._ready:
             module = f"/lib/modules/{self.linux.release}/updates/hvcall.ko"
             self.linux.succeed(f"grep -q ^hvcall /proc/modules || insmod {module}")
@@ -267,7 +268,7 @@ class Hvcall:
 
     def batch(self, calls: Sequence[Call], timeout: float = 60.0) -> list[Answer]:
         """Carry out calls in order, all in one round trip."""
-        self._prepare()
+        self.prepare()
         records = [[OPERATIONS[str(name)], *rest] for name, *rest in calls]
         done = self.linux.run(
             ["python3", "/tmp/hvcall.py"], timeout, json.dumps(records).encode()
@@ -281,7 +282,7 @@ class Hvcall:
         CPU is gone: it waits for it with the next flush of address translations, and
         where that CPU kept the time, for ever. Stop the machine instead of asking on.
         """
-        self._prepare()
+        self.prepare()
         uart = self.linux.machine.stream(Role.HYPERVISOR_CONSOLE)
         mark = uart.end
         record = json.dumps([[OPERATIONS[name], cpu, *arguments]])
@@ -340,8 +341,8 @@ def built_for(kernel: str, target: Target) -> Artifacts:
 def hypervisor_with(*words: str) -> Path:
     """The image of a hypervisor built with configuration words."""
     with _locked("builds"):
-        out = builds.hypervisor_variant(words)
-    return next(iter(out.glob("hypervisor/jailhouse-amd.bin")))
+        out = builds.hypervisor_variant(words, image="jailhouse-amd")
+    return out / "hypervisor" / "jailhouse-amd.bin"
 
 
 @contextlib.contextmanager

@@ -232,6 +232,14 @@ class Agent:
                 self._link.send({"kind": "out", "id": ident}, part)
         return {"sha256": check.hexdigest()}
 
+    def op_texts(self, ident: int, data: bytes, paths: list[str]) -> dict[str, Any]:
+        """The text of small files by path; what can not be read is left out."""
+        found = {}
+        for path in paths:
+            with contextlib.suppress(OSError):
+                found[path] = _text(path)
+        return {"files": found}
+
     # --- Jailhouse, in this process: an ioctl instead of an interpreter start
 
     def op_enable(self, ident: int, data: bytes, config: str) -> dict[str, Any]:
@@ -293,11 +301,13 @@ def _sysfs_files(root: str, below: str, deep: bool) -> Iterator[tuple[str, str]]
             if name in ("console", "core", "uevent") or directory.endswith("/power"):
                 continue
             path = os.path.join(directory, name)
-            try:
-                with open(path) as file:
-                    yield os.path.relpath(path, root), file.read().strip("\n")
-            except OSError:
-                continue
+            with contextlib.suppress(OSError):
+                yield os.path.relpath(path, root), _text(path)
+
+
+def _text(path: str) -> str:
+    with open(path) as file:
+        return file.read().strip("\n")
 
 
 def _read(path: str) -> bytes:

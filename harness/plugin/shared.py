@@ -30,6 +30,8 @@ class Shared:
         self._pools: Pools | None = None
         #: Where the hypervisor console was before that enable.
         self._enabled_at = 0
+        #: Found clean after the last test, and not used since.
+        self._known_clean = False
 
     def get(self, target: Target, tell: Tell, enabled: bool = False) -> Linux:
         """A healthy Linux; one that is there already if possible.
@@ -41,7 +43,9 @@ class Shared:
             linux = self._linux
             tell(linux)
             try:
-                self._clean(Jailhouse(linux), enabled)
+                if not (enabled and self._known_clean):
+                    self._clean(Jailhouse(linux), enabled)
+                self._known_clean = False
                 linux.check_health()
                 linux.mark()
                 return linux
@@ -100,6 +104,7 @@ class Shared:
         It is disabled all the same if the test enabled it anew (with what is unknown).
         """
         self._clean(jailhouse, keep)
+        self._known_clean = True
 
     def pause(self) -> None:
         if self._linux is not None and self._linux.machine.alive:
@@ -115,3 +120,4 @@ class Shared:
             shut(self._linux)
             self._linux = None
             self._pools = None
+            self._known_clean = False

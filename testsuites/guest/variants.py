@@ -2,16 +2,12 @@
 """Runs in the guest: offers malformed configurations to everybody who has to
 refuse them.
 
-stdin (compressed by zlib): JSON with "kind" ("cell" or "system"), "system"
-(hexadecimal), "others" (configurations that exist already) and "variants":
+stdin (compressed by zlib): JSON with "kind" ("cell" or "system") and "variants":
 [name, hexadecimal data, whether to ask the hypervisor]. stdout: JSON list of
-[name, exit status of config check, errno of the driver, result of a direct
-hypercall or null, mem pages used, remap pages used]; an operation that is not
-refused gives 0, and is undone.
+[name, errno of the driver, result of a direct hypercall or null, mem pages used,
+remap pages used]; an operation that is not refused gives 0, and is undone.
 """
 
-import contextlib
-import io
 import json
 import struct
 import sys
@@ -20,7 +16,6 @@ import zlib
 import hvcall
 
 from jailhouse import device
-from jailhouse.check import report
 
 CREATE, DESTROY = 1, 4
 ID_OFFSET, UNUSED_ID = 40, 7
@@ -29,21 +24,6 @@ ID_OFFSET, UNUSED_ID = 40, 7
 def used(name):
     with open(f"/sys/devices/jailhouse/{name}_pool_used") as file:
         return int(file.read())
-
-
-def checked(kind, system, others, data):
-    files = [("system", data)] if kind == "system" else [("system", system), ("cell", data)]
-    paths = []
-    for name, content in files:
-        paths.append(f"/tmp/variant-{name}.cell")
-        with open(paths[-1], "wb") as file:
-            file.write(content)
-    for number, content in enumerate(others):
-        paths.append(f"/tmp/variant-other{number}.cell")
-        with open(paths[-1], "wb") as file:
-            file.write(content)
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return report.run(paths[0], paths[1:])
 
 
 def attempt(operation, data):
@@ -80,8 +60,7 @@ def hypervisor_says(handle, data):
 
 def main():
     request = json.loads(zlib.decompress(sys.stdin.buffer.read()))
-    kind, system = request["kind"], bytes.fromhex(request["system"])
-    others = [bytes.fromhex(text) for text in request["others"]]
+    kind = request["kind"]
     answers = []
     with open("/dev/jailhouse-hvcall", "rb+", buffering=0) as handle:
         for name, text, ask in request["variants"]:
@@ -89,7 +68,6 @@ def main():
             answers.append(
                 [
                     name,
-                    checked(kind, system, others, data),
                     driver_says(kind, data),
                     hypervisor_says(handle, data) if ask else None,
                     used("mem"),

@@ -2,12 +2,13 @@
 """A restored machine is the booted one: both ways agree, and none shares its disk."""
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.checkpoints import DISK, STATE, Store
+from harness.checkpoints import DISK, STATE, Store, key_of
 from harness.guest.linux import Linux
 from harness.image import Artifacts
 from harness.session import NOTES, Lab, Variant, shut
@@ -76,7 +77,7 @@ def test_both_ways_agree(
 def test_disks_are_private_and_captured(
     make: Callable[[Store | None], Linux], tmp_path: Path
 ) -> None:
-    linux = make(None)
+    linux = make(Store())
     linux.succeed("echo written before | dd of=/dev/sda bs=512 seek=9 conv=sync,fsync 2>/dev/null")
     directory = tmp_path / "saved"
     directory.mkdir()
@@ -89,9 +90,16 @@ def test_disks_are_private_and_captured(
 
 @pytest.mark.needs("checkpoints")
 def test_a_damaged_checkpoint_is_replaced_and_said(
-    make: Callable[[Store | None], Linux], store: Store, tmp_path: Path
+    make: Callable[[Store | None], Linux],
+    store: Store,
+    tmp_path: Path,
+    target: Target,
+    artifacts: Artifacts,
 ) -> None:
-    make(store)
+    make(Store())
+    lab = Lab(target, lambda _: artifacts, tmp_path)
+    key = key_of(lab.plan(Variant()).parts)
+    shutil.copytree(Store().root / key, store.root / key)
     state = next(store.root.glob(f"*/{STATE}"))
     state.chmod(0o644)
     with state.open("r+b") as file:
