@@ -11,7 +11,7 @@ from harness.plugin import Cells
 from harness.programs import Program
 from harness.targets import Target
 from harness.verbs import Jailhouse, JailhouseError
-from testsuites.checks import COMMAND_LINE, cpu_list, online
+from testsuites.checks import COMMAND_LINE, Bench, cpu_list, online
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,16 @@ def test_destroy_of_another_is_refused(
 
 
 def test_reload_and_restart_of_an_existing_cell(
-    jailhouse: Jailhouse, cells: Cells, lock: Lock, small: Program
+    jailhouse: Jailhouse, bench: Bench, lock: Lock
 ) -> None:
-    other = cells.run(small.name)
+    # On a UART of its own where there is one: two cells on one write into each other's lines.
+    bench.run("protocol")
+    bench.says("^READY$")
     lock()
-    mark = jailhouse.uart.end
-    jailhouse.load(other, small.name)
-    jailhouse.start(other)
-    jailhouse.uart.expect(small.says.strip("^$"), 10, mark)
-    jailhouse.shutdown(other)
-    assert jailhouse.state(other) == "shut down"
+    bench.run("protocol")
+    bench.says("^READY$")
+    jailhouse.shutdown(bench.number)
+    assert bench.state == "shut down"
 
 
 def test_first_shutdown_refused_second_accepted(
