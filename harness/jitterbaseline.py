@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import lzma
+import os
 import subprocess
 import tarfile
 from collections.abc import Callable, Mapping
@@ -181,8 +182,11 @@ def build(kernel: str, folder: Path = FOLDER) -> Artifacts:
     out = builds.build_root() / f"baseline-{hashlib.sha256(data).hexdigest()[:12]}"
     source = out / "source"
     if not source.exists():
+        # Whole or not at all, even when this is interrupted.
+        half = out / f"source-{os.getpid()}"
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:xz") as packed:
-            packed.extractall(source)
+            packed.extractall(half)
+        half.rename(source)
     tree = provision.kernel(kernel)
     for component in _COMPONENTS:
         _make(source / component, f"O={out}")

@@ -18,7 +18,7 @@ or null, never 0::
       wall                 statistics on a target with the host's clock, or null
 
 A history is a folder of these files, one a commit (`history_path`), without the
-samples of its series.
+samples of its series. Every measurement of a commit is kept in `results/jitter-history`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from typing import Any
 FORMAT = 1
 #: Name of the file in a run's results folder.
 FILE = "jitter.json"
+#: Name of the history in the folder of all runs.
+HISTORY = "jitter-history"
 
 
 class Place(StrEnum):
@@ -298,11 +300,18 @@ def _wall(entry: dict[str, Any]) -> Wall:
     return Wall(**entry | arms)
 
 
+def keep(folder: Path, run: JitterRun) -> None:
+    """Add a run to a history, unless what was measured is no commit."""
+    if not run.commit.endswith("-dirty") and run.commit != "no-git":
+        run.without_samples().write(history_path(folder, run))
+
+
 def history_path(folder: Path, run: JitterRun) -> Path:
     """Where a run's file goes in a history: one a commit, the newest replaces."""
     return folder / f"{run.commit}.json"
 
 
-def read_history(folder: Path) -> list[JitterRun]:
-    """Every run of a history, oldest first."""
-    return sorted(map(read, folder.glob("*.json")), key=lambda run: (run.date, run.commit))
+def read_history(*folders: Path) -> list[JitterRun]:
+    """Every commit's run, oldest first; where several folders have one, the last one's."""
+    runs = {run.commit: run for folder in folders for run in map(read, folder.glob("*.json"))}
+    return sorted(runs.values(), key=lambda run: (run.date, run.commit))

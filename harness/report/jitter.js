@@ -34,17 +34,20 @@ function section(title, explanation, ...children) {
   page.append(element("h2", {}, title), element("p", { className: "soft" }, explanation), ...children);
 }
 
+const isNumber = (value) => typeof value === "string" && /^[-+\u2212]?[\d.]/.test(value);
+// What stands where there is no number, or but one.
+const standsIn = (value) => value === "–" || value === "always";
+
 function table(head, rows) {
-  const cell = (kind) => (value) => {
-    const number = typeof value === "string" && /^[-+\u2212]?[\d.]/.test(value);
-    const made = element(kind, number ? { className: "number" } : {}, value);
+  const numeric = head.map((_, index) => rows.some((row) => isNumber(row[index])) &&
+    rows.every((row) => isNumber(row[index]) || standsIn(row[index])));
+  const cell = (kind) => (value, index) => {
+    const made = element(kind, numeric[index] ? { className: "number" } : {}, value);
     if (value instanceof HTMLElement && value.className.startsWith("bar")) made.className = "wide";
     return made;
   };
   const body = rows.map((row) => element("tr", {}, ...row.map(cell("td"))));
-  const numeric = (index) => rows.length && body[0].children[index].className === "number";
-  const heads = head.map((title, index) =>
-    element("th", numeric(index) ? { className: "number" } : {}, title));
+  const heads = head.map(cell("th"));
   return element("div", { className: "card scroll" },
     element("table", {}, element("thead", {}, element("tr", {}, ...heads)),
       element("tbody", {}, ...body)));

@@ -2,7 +2,7 @@
 """`python -m harness.report.jitter`: one HTML page and one JSON file out of jitter measurements.
 
 Input is `jitter.json` of a run (`harness/jitterdata.py` tells what is in it) and a
-history: a folder of such files without samples, one a commit. The page carries its
+history: folders of such files without samples, one a commit. The page carries its
 style, script and data; it asks nobody for anything.
 """
 
@@ -24,7 +24,7 @@ SCRIPT = Path(__file__).parent / "jitter.js"
 #: Names of the report's two files inside a run's folder.
 PAGE = "jitter-report.html"
 DATA = "jitter-report.json"
-#: Where the repository keeps one file a commit.
+#: Where the repository keeps commits worth it; this host's are in the results (`jitterdata`).
 HISTORY = results.REPOSITORY / "testsuites/jitter/history"
 
 
@@ -80,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         source = options.data or newest(results.results_root())
         source = source / jitterdata.FILE if source.is_dir() else source
         run = jitterdata.read(source)
-        history = jitterdata.read_history(options.history)
+        kept = results.results_root() / jitterdata.HISTORY
+        history = jitterdata.read_history(options.history, kept)
         made = generate(run, history, options.output or source.parent)
     except (FormatError, OSError) as error:
         print(f"jitter-report: {error}", file=sys.stderr)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import artifacts as builds
-from harness import cache, jitterbaseline, jitterdata, jitterrun
+from harness import cache, jitterbaseline, jitterdata, jitterrun, results
 from harness.image import Artifacts
 from harness.jitterdata import JitterRun
 from harness.plugin.run import RUN
@@ -22,6 +21,7 @@ BUDGETS = Path(__file__).parent / "budgets.toml"
 def _measure(folder: Path, artifacts: Artifacts, kernel: str, accept: bool) -> JitterRun:
     budgets = tomllib.loads(BUDGETS.read_text())
     run = jitterrun.measure(artifacts, kernel, folder / "cell", budgets)
+    run = jitterrun.with_bare(run, jitterrun.measure_bare(artifacts, folder / "bare"))
     if accept:
         jitterbaseline.write(run)
     return jitterbaseline.gate(
@@ -40,19 +40,10 @@ def measured(request: pytest.FixtureRequest) -> Measured:
     with cache.locked(folder / "lock"):
         if not path.exists():
             accept = bool(request.config.option.update_baseline)
-            _measure(folder, artifacts, state.kernel, accept).write(path)
+            run = _measure(folder, artifacts, state.kernel, accept)
+            jitterdata.keep(results.results_root() / jitterdata.HISTORY, run)
+            run.write(path)
     return Measured(jitterdata.read(path), folder, state.kernel, artifacts)
-
-
-@pytest.fixture
-def with_bare(request: pytest.FixtureRequest, measured: Measured) -> JitterRun:
-    """The run with the bare machine's series and costs, which then are in its file, too."""
-    path = request.config.stash[RUN].directory / jitterdata.FILE
-    programs = builds.build_root() / "inmates" / "bare" / "x86"
-    bare = jitterrun.measure_bare(programs, measured.folder / "bare")
-    run = jitterrun.with_bare(measured.run, bare)
-    run.write(path)
-    return run
 
 
 @pytest.fixture

@@ -57,3 +57,18 @@ def test_a_history_is_one_file_a_commit_oldest_first(tmp_path: Path) -> None:
     assert [entry.commit for entry in found] == ["a", "b"]
     assert found[0].series[0].samples == ()
     assert found[0].series[0].median == run.series[0].median
+
+
+def test_of_two_histories_the_later_has_the_word(tmp_path: Path) -> None:
+    run = jitterdata.read(EXAMPLE)
+    for folder, target in (("repository", "old"), ("results", "new")):
+        jitterdata.keep(tmp_path / folder, replace(run, commit="a", target=target))
+    jitterdata.keep(tmp_path / "repository", replace(run, commit="b"))
+    found = jitterdata.read_history(tmp_path / "repository", tmp_path / "results")
+    assert {entry.commit: entry.target for entry in found} == {"a": "new", "b": run.target}
+
+
+@pytest.mark.parametrize("commit", ["4b002fbab01d-dirty", "no-git"])
+def test_what_is_no_commit_is_no_history(tmp_path: Path, commit: str) -> None:
+    jitterdata.keep(tmp_path, replace(jitterdata.read(EXAMPLE), commit=commit))
+    assert jitterdata.read_history(tmp_path) == []
