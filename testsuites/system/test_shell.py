@@ -16,6 +16,7 @@ from harness import gdb
 from harness.deadlines import Deadline, scaled
 from harness.hang.attach import builds
 from harness.results import REPOSITORY
+from harness.supervised import spawn
 from harness.targets import Target
 from harness.verbs import Jailhouse
 
@@ -26,10 +27,21 @@ def test_that_waits_in_vain(linux):
 
 
 class Tmux:
-    """A tmux server of our own with one window of 200 by 50."""
+    """A tmux server of our own with one window of 200 by 50.
 
-    def __init__(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        self._name = name
+    In the foreground and under a supervisor: it ends with us, however we end, and
+    what runs in its window is hung up on.
+    """
+
+    def __init__(self, command: list[str], environment: dict[str, str], folder: Path) -> None:
+        private = folder / "tmux"
+        private.mkdir()
+        self._argv = ["tmux", "-S", str(private / "socket"), "-f", "/dev/null"]
+        self._server = spawn([*self._argv, "-D"], private, folder / "tmux.log")
+        deadline = Deadline.after(scaled(10))
+        while self.do("show-options", "-s", "exit-empty") != "exit-empty off\n":
+            assert not deadline.expired, (folder / "tmux.log").read_text()
+            time.sleep(0.05)
         words = ["new-session", "-d", "-x", "200", "-y", "50"]
         for key, value in environment.items():
             words += ["-e", f"{key}={value}"]
@@ -37,7 +49,7 @@ class Tmux:
 
     def do(self, *words: str) -> str:
         done = subprocess.run(
-            ["tmux", "-L", self._name, "-f", "/dev/null", *words],
+            [*self._argv, *words],
             capture_output=True, text=True, check=False, timeout=20, cwd=REPOSITORY,
         )  # fmt: skip
         return done.stdout
@@ -67,16 +79,19 @@ class Tmux:
             time.sleep(0.1)
         return not self.do("list-sessions")
 
+    def end(self) -> None:
+        self.do("kill-server")
+        self._server.end(5)
+
 
 @pytest.fixture
 def tmux(tmp_path: Path, target: Target) -> Iterator[Tmux]:
-    # The server of tmux is no child of ours: what runs in it ends by itself, too.
-    command = ["timeout", "--foreground", "300", sys.executable, "-m", "harness", "shell", "--target", target.name,
-               "--enabled", "--cell", "apic-demo", "--gdb"]  # fmt: skip
+    command = [sys.executable, "-m", "harness", "shell", "--target", target.name, "--enabled",
+               "--cell", "apic-demo", "--gdb"]  # fmt: skip
     environment = {"JAILHOUSE_RESULTS": str(tmp_path / "results"), "TERM": "screen"}
-    made = Tmux(f"jailhouse-{os.getpid()}", command, environment)
+    made = Tmux(command, environment, tmp_path)
     yield made
-    made.do("kill-server")
+    made.end()
 
 
 def test_shell_in_tmux(tmux: Tmux) -> None:
