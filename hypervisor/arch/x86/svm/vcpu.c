@@ -204,25 +204,8 @@ void vcpu_exit_soon(void)
 
 /* --- The guest becomes Linux ----------------------------------------------- */
 
-static void fill_handover(struct jailhouse_x86_handover *h, const struct guest_regs *regs,
-			  const struct vmcb *vmcb)
+static void fill_state(struct jailhouse_x86_handover *h, const struct vmcb *vmcb)
 {
-	h->rsp = regs->rsp;
-	h->rbp = regs->rbp;
-	h->rbx = regs->rbx;
-	h->r12 = regs->r12;
-	h->r13 = regs->r13;
-	h->r14 = regs->r14;
-	h->r15 = regs->r15;
-	h->rcx = regs->rcx;
-	h->rdx = regs->rdx;
-	h->rsi = regs->rsi;
-	h->rdi = regs->rdi;
-	h->r8 = regs->r8;
-	h->r9 = regs->r9;
-	h->r10 = regs->r10;
-	h->r11 = regs->r11;
-	h->rax = 0;
 	h->rip = vmcb->rip;
 	h->rflags = vmcb->rflags;
 	h->cs = vmcb->cs.selector;
@@ -258,7 +241,8 @@ void vcpu_leave(void)
 	const struct desc_ptr gdtr = { vmcb->gdtr.limit, vmcb->gdtr.base };
 	const struct desc_ptr idtr = { vmcb->idtr.limit, vmcb->idtr.base };
 
-	fill_handover(&cpu->handover, cpu->arch.regs, vmcb);
+	handover_registers(&cpu->handover, cpu->arch.regs);
+	fill_state(&cpu->handover, vmcb);
 	msr_write(MSR_VM_HSAVE_PA, 0);
 	if (msr_read(MSR_PAT) != cpu->arch.pat)
 		msr_write(MSR_PAT, cpu->arch.pat);

@@ -79,26 +79,6 @@ static void restore_ldt(u16 selector, u32 limit, u64 base, bool usable)
 	asm volatile("lldt %0" : : "r" (selector) : "memory");
 }
 
-static void fill_registers(struct jailhouse_x86_handover *h, const struct guest_regs *regs)
-{
-	h->rsp = regs->rsp;
-	h->rbp = regs->rbp;
-	h->rbx = regs->rbx;
-	h->r12 = regs->r12;
-	h->r13 = regs->r13;
-	h->r14 = regs->r14;
-	h->r15 = regs->r15;
-	h->rcx = regs->rcx;
-	h->rdx = regs->rdx;
-	h->rsi = regs->rsi;
-	h->rdi = regs->rdi;
-	h->r8 = regs->r8;
-	h->r9 = regs->r9;
-	h->r10 = regs->r10;
-	h->r11 = regs->r11;
-	h->rax = 0;
-}
-
 static void fill_state(struct jailhouse_x86_handover *h)
 {
 	h->rip = vmcs_read(VMCS_GUEST_RIP);
@@ -136,7 +116,7 @@ void vcpu_leave(void)
 	const struct desc_ptr gdtr = guest_table(SEG_GDTR), idtr = guest_table(SEG_IDTR);
 	u64 cr0 = visible_cr0(), dr7 = vmcs_read(VMCS_GUEST_DR7);
 
-	fill_registers(&cpu->handover, cpu->arch.regs);
+	handover_registers(&cpu->handover, cpu->arch.regs);
 	fill_state(&cpu->handover);
 	window_load();
 	restore_task(vmcs_read(VMCS_GUEST_SELECTOR(SEG_TR)), vmcs_read(VMCS_GUEST_LIMIT(SEG_TR)),

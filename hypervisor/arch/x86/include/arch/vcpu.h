@@ -31,6 +31,28 @@ void vcpu_skip_instruction(unsigned int length);
 void vcpu_set_rip(u64 rip);
 void vcpu_inject_exception(unsigned int vector, bool has_error, u32 error);
 
+/* What vcpu_leave() hands to Linux of the registers that every exit saves. */
+static inline void handover_registers(struct jailhouse_x86_handover *h,
+				      const struct guest_regs *regs)
+{
+	h->rsp = regs->rsp;
+	h->rbp = regs->rbp;
+	h->rbx = regs->rbx;
+	h->r12 = regs->r12;
+	h->r13 = regs->r13;
+	h->r14 = regs->r14;
+	h->r15 = regs->r15;
+	h->rcx = regs->rcx;
+	h->rdx = regs->rdx;
+	h->rsi = regs->rsi;
+	h->rdi = regs->rdi;
+	h->r8 = regs->r8;
+	h->r9 = regs->r9;
+	h->r10 = regs->r10;
+	h->r11 = regs->r11;
+	h->rax = 0;
+}
+
 /* Guest state that common code looks at */
 struct vcpu_state {
 	u64 rip, rflags, cr0, cr3, cr4, efer;
