@@ -28,10 +28,20 @@ from types import TracebackType
 from harness import errata
 from harness.checkpoints import Saved
 from harness.engines import Engine
-from harness.errors import EmulatorDied, EmulatorErratum, HarnessFailure, Unsupported
+from harness.errors import (
+    GONE,
+    EmulatorDied,
+    EmulatorErratum,
+    HarnessFailure,
+    MachineReset,
+    Unsupported,
+)
 from harness.machine import MachineSpec, Role
 from harness.streams import Drain, Stream
 from harness.supervised import Supervised, spawn
+
+#: What QEMU says when a signal ends it; it then ends with 0 as after a power-off.
+_TOLD_TO_END = re.compile(r"terminating on signal")
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,7 @@ class Emulator(ABC):
             if self._program.alive:
                 self._ask_to_end()
             self._program.end(5)
+            self._program = None
         if self._drain is not None:
             self._drain.close()
             self._drain = None
@@ -168,7 +179,7 @@ class Emulator(ABC):
 
     @property
     def pid(self) -> int:
-        """Process id of the emulator (0 before it was started)."""
+        """Process id of the emulator (0 unless it was started and not stopped)."""
         return self._program.pid if self._program is not None else 0
 
     @property
@@ -176,7 +187,7 @@ class Emulator(ABC):
         return self._program is not None and self._program.alive
 
     def check_alive(self) -> None:
-        """Raise EmulatorDied, saying how it ended, unless it runs."""
+        """Unless it runs, raise EmulatorDied or MachineReset, saying how it ended."""
         if self.alive:
             return
         code = self._program.process.poll() if self._program is not None else None
@@ -185,6 +196,8 @@ class Emulator(ABC):
         erratum = errata.known(self.engine.emulator, self.engine.version, words)
         if erratum is not None:
             raise EmulatorErratum(f"{erratum.name}: {erratum.note}\n{words}")
+        if code == 0 and not _TOLD_TO_END.search(words):
+            raise MachineReset(f"the machine was reset or powered off from inside\n{words}")
         raise EmulatorDied(f"the emulator {how}\n{words}")
 
     @property
@@ -202,7 +215,7 @@ class Emulator(ABC):
         try:
             lines.append(f"run state: {self.run_state}")
             lines += self._cpu_lines()
-        except (EmulatorDied, EmulatorErratum) as error:
+        except (*GONE, EmulatorErratum) as error:
             lines.append(str(error).strip())
         for stream in self.streams.values():
             if stream.name != Role.COMMAND_CHANNEL:

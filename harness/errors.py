@@ -11,6 +11,7 @@
      |    +-- NetworkLost          SSH is gone, the root cell answers on serial
      |    +-- RootCellDead         no channel answers
      |    +-- GuestSick            oops, lockup or hypervisor exception seen
+     |    +-- MachineReset         a guest reset the machine or switched it off
      +-- HarnessFailure            harness, image, host tools; also everything unclassified
      |    +-- ChannelError         a channel broke its own protocol
      |    +-- ChannelClosed        the other end of a channel is gone
@@ -62,6 +63,10 @@ class GuestSick(ProductFailure):
     """A console shows an oops, a lock-up or a hypervisor exception."""
 
 
+class MachineReset(ProductFailure):
+    """The emulator ended in good order: its guest triple-faulted, rebooted or powered off."""
+
+
 class HarnessFailure(Verdict):
     """The harness, the image or the host's tools are at fault."""
 
@@ -76,6 +81,10 @@ class ChannelClosed(HarnessFailure):
 
 class EmulatorDied(HarnessFailure):
     """The emulator ended although nobody asked it to."""
+
+
+#: The machine is not there any more.
+GONE = (EmulatorDied, MachineReset)
 
 
 class BootFailure(HarnessFailure):

@@ -15,7 +15,7 @@ from harness.deadlines import Deadline, scaled
 from harness.emulator import Emulator
 from harness.engines import Boot, Wiring
 from harness.engines.qemu import render
-from harness.errors import EmulatorDied, HarnessFailure
+from harness.errors import GONE, EmulatorDied, HarnessFailure
 from harness.machine import Role
 from harness.qmp import Monitor
 from harness.streams import Drain
@@ -56,7 +56,7 @@ class QemuMachine(Emulator):
             self._restore(saved)
 
     def _ask_to_end(self) -> None:
-        with contextlib.suppress(EmulatorDied):
+        with contextlib.suppress(*GONE):
             if self._monitor is not None:
                 self._monitor.execute("quit", timeout=5)
 
@@ -72,7 +72,7 @@ class QemuMachine(Emulator):
             self.monitor.execute("migrate-incoming", {"uri": f"file:{saved.state}"})
             self._migrated(scaled(30))
             self.monitor.execute("cont")
-        except EmulatorDied as error:
+        except GONE as error:
             raise CheckpointDamaged(
                 f"{saved.path}: the emulator does not take it: {error}\n{self._output()}"
             ) from error
@@ -110,7 +110,7 @@ class QemuMachine(Emulator):
 
     @property
     def monitor(self) -> Monitor:
-        """The monitor; EmulatorDied when the emulator is gone."""
+        """The monitor; one of GONE when the emulator is."""
         if self._monitor is None:
             raise EmulatorDied("the machine is not running")
         self.check_alive()

@@ -14,6 +14,7 @@ from harness.errors import (
     EmulatorErratum,
     GuestSick,
     HostStarved,
+    MachineReset,
     NetworkLost,
     RootCellDead,
 )
@@ -23,7 +24,7 @@ from harness.hang.report import Report, collect
 #: Errors that mean: something was waited for in vain, or the machine is not well.
 EXPLAINED = (
     DeadlineExpired, RootCellDead, NetworkLost, GuestSick, BootFailure, EmulatorDied,
-    EmulatorErratum, HostStarved,
+    EmulatorErratum, HostStarved, MachineReset,
 )  # fmt: skip
 TEXT, DATA = "hang.txt", "hang.json"
 _NOTE = "hang report: "

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.deadlines import Deadline, scaled
-from harness.errors import DeadlineExpired, EmulatorDied
+from harness.errors import DeadlineExpired, EmulatorDied, MachineReset
 from harness.guest.linux import Linux
 from harness.hang.attach import builds, explain
 from harness.hang.report import Report, collect
@@ -133,6 +133,9 @@ def test_triple_fault_with_random_addresses(fresh_linux: Callable[..., Linux]) -
     while linux.machine.alive and not deadline.expired:
         time.sleep(0.05)
     assert look(linux).state.kind is Kind.TRIPLE_FAULT, look(linux).text()
+    # Not the emulator's fault, and not ours who run it.
+    with pytest.raises(MachineReset, match="from inside"):
+        linux.run("true")
 
 
 def test_dead_emulator(fresh_linux: Callable[..., Linux]) -> None:

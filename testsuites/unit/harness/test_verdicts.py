@@ -23,6 +23,7 @@ def test_whose_fault() -> None:
     assert verdict_of(AssertionError()) == "product"
     assert verdict_of(errors.CommandTimeout("x")) == "product"
     assert verdict_of(errors.EmulatorDied("x")) == "harness"
+    assert verdict_of(errors.MachineReset("x")) == "product"
     assert verdict_of(errors.HostStarved("x")) == "starved"
     assert verdict_of(TypeError()) == "harness"
     with pytest.raises(pytest.fail.Exception) as raised:
