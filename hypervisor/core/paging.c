@@ -72,7 +72,7 @@ static bool change_fits_entry(const struct change *c, unsigned int level, u64 st
 
 	if ((start & mask) != 0 || (last & mask) != mask)
 		return false;
-	if (!c->map || is_last_level(c->format, level))
+	if (!c->map)
 		return true;
 	return c->format->level[level].may_be_leaf && !(c->attrs & PG_NO_HUGE) &&
 		(change_phys(c, start).raw & mask) == 0;
@@ -98,6 +98,8 @@ static unsigned long need_tables(const struct change *c, const u64 *table,
 	unsigned long count = 0;
 	u64 entry, end;
 
+	if (is_last_level(c->format, level))
+		return 0;
 	for (;; virt = end + 1) {
 		end = entry_last(c->format, level, virt, last);
 		entry = table ? table[entry_index(c->format, level, virt)] : 0;
@@ -153,16 +155,21 @@ static u64 *reserve_take(struct change *c)
 
 /* --- Changing --------------------------------------------------------------- */
 
-static void tables_free(const struct page_format *format, u64 entry, unsigned int level)
+/* Below these entries. Holes are 0 in every format, and the last level has leaves only. */
+static void tables_free(const struct page_format *format, const u64 *entry, unsigned int count,
+			unsigned int level)
 {
 	u64 *table;
 
-	if (!is_table(format, entry, level))
+	if (is_last_level(format, level))
 		return;
-	table = next_table(format, entry, level);
-	for (unsigned int n = 0; n < format->level[level + 1].entries; n++)
-		tables_free(format, table[n], level + 1);
-	page_free(&mem_pool, table, 1);
+	for (; count--; entry++) {
+		if (!*entry || !is_table(format, *entry, level))
+			continue;
+		table = next_table(format, *entry, level);
+		tables_free(format, table, format->level[level + 1].entries, level + 1);
+		page_free(&mem_pool, table, 1);
+	}
 }
 
 /* A table with the same contents as the leaf (or hole) that it replaces. */
@@ -228,25 +235,38 @@ static void entry_merge(const struct page_format *f, u64 *entry, unsigned int le
 	page_free(&mem_pool, table, 1);
 }
 
-static void change_entry(struct change *c, u64 *entry, unsigned int level, u64 virt)
+static void entry_change(struct change *c, u64 *entry, unsigned int level, u64 virt)
 {
-	u64 old = *entry;
-
 	entry_write(c->format, entry,
 		    c->map ? c->format->make_leaf(change_phys(c, virt), c->attrs, level) : 0);
-	tables_free(c->format, old, level);
+}
+
+/* The last level, where every entry fits: most of the work of most changes. */
+static void change_pages(struct change *c, u64 *entry, unsigned int level, u64 virt, u64 last)
+{
+	for (;; virt += PAGE_SIZE) {
+		entry_change(c, entry++, level, virt);
+		if (last - virt < PAGE_SIZE)
+			return;
+	}
 }
 
 static void change_table(struct change *c, u64 *table, unsigned int level, u64 virt, u64 last)
 {
-	u64 *entry, *below, end;
+	u64 *entry, *below, end, old;
 
+	if (is_last_level(c->format, level)) {
+		change_pages(c, &table[entry_index(c->format, level, virt)], level, virt, last);
+		return;
+	}
 	for (;; virt = end + 1) {
 		end = entry_last(c->format, level, virt, last);
 		entry = &table[entry_index(c->format, level, virt)];
 
 		if (change_fits_entry(c, level, virt, end)) {
-			change_entry(c, entry, level, virt);
+			old = *entry;
+			entry_change(c, entry, level, virt);
+			tables_free(c->format, &old, 1, level);
 		} else if (c->map || c->format->valid(*entry, level)) {
 			below = is_table(c->format, *entry, level) ?
 				next_table(c->format, *entry, level) :
@@ -311,8 +331,7 @@ void page_table_free(struct page_table *pt)
 {
 	if (!pt->root)
 		return;
-	for (unsigned int n = 0; n < pt->format->level[0].entries; n++)
-		tables_free(pt->format, pt->root[n], 0);
+	tables_free(pt->format, pt->root, pt->format->level[0].entries, 0);
 	page_free(&mem_pool, pt->root, root_pages(pt->format));
 	pt->root = NULL;
 }

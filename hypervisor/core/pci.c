@@ -468,7 +468,6 @@ static void device_restore(struct pci_device *device)
 static void pci_shutdown(void)
 {
 	for_owned_devices(&root_cell, device_restore);
-	arch_pci_shutdown();
 }
 
 const struct unit pci_unit = {

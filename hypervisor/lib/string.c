@@ -4,6 +4,7 @@
  * not turn a loop in here into a call of itself: hence the word loops with a
  * barrier-free but opaque form (-fno-builtin is set for this file).
  */
+#include <arch/words.h>
 #include <lib/string.h>
 
 /* Words when both ends allow it: what is copied here is mostly whole pages. */
@@ -54,14 +55,7 @@ void *memset(void *dest, int value, size_t size)
 	u8 *to = dest;
 
 	if (word_aligned(dest, NULL, size)) {
-		u64 __attribute__((may_alias)) *to64 = dest;
-
-		for (; size >= 64; size -= 64, to64 += 8) {
-			to64[0] = to64[1] = to64[2] = to64[3] = pattern;
-			to64[4] = to64[5] = to64[6] = to64[7] = pattern;
-		}
-		for (size_t n = 0; n < size / 8; n++)
-			to64[n] = pattern;
+		words_fill(dest, pattern, size / 8);
 		return dest;
 	}
 	while (size--)

@@ -28,13 +28,6 @@ int arch_pci_init(void)
 	return mmconfig ? 0 : trace_error(-ENOMEM);
 }
 
-void arch_pci_shutdown(void)
-{
-	if (mmconfig)
-		hv_unmap(mmconfig, mmconfig_size());
-	mmconfig = NULL;
-}
-
 static void *config_reg(u16 bdf, u16 reg)
 {
 	if (!mmconfig || PCI_BUS(bdf) > system_config->platform_info.pci_mmconfig_end_bus)

@@ -44,13 +44,6 @@ int arch_pci_init(void)
 	return mmconfig ? 0 : trace_error(-ENOMEM);
 }
 
-void arch_pci_shutdown(void)
-{
-	if (mmconfig)
-		hv_unmap(mmconfig, mmconfig_size());
-	mmconfig = NULL;
-}
-
 /* --- Raw access --- */
 
 static void *mmconfig_reg(u16 bdf, u16 reg)

@@ -18,6 +18,5 @@ void arch_msi_inject(const struct cell *cell, u64 address, u32 data);
 
 /* The MMCONFIG window, if the system configuration has one. */
 int arch_pci_init(void);
-void arch_pci_shutdown(void);
 
 #endif
