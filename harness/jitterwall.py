@@ -98,6 +98,8 @@ def compare(target: Target, kernel: str, other: Path, rounds: int) -> int:
         raise HarnessFailure(f"{other}: no build tree (hypervisor/jailhouse*.bin)")
     progress = Progress()
     run = results.new_run("jitter")
+    # Before anything is built: the tree may change while this runs.
+    commit = results.commit()
     trees = {
         "today": builds.build(kernel, progress=progress),
         "other": builds.found(other, kernel),
@@ -111,7 +113,7 @@ def compare(target: Target, kernel: str, other: Path, rounds: int) -> int:
 
     wall = interleaved(measure, rounds, target.name)
     record = JitterRun(
-        commit=results.commit(),
+        commit=commit,
         date=jitterrun.now(),
         target=target.name,
         versions=jitterrun.versions(kernel),
