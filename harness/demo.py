@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from harness import artifacts, results
-from harness.engines import Clock
+from harness.engines import Accelerator, Clock
 from harness.errors import Verdict, verdict_of
 from harness.guest.linux import Linux
 from harness.progress import Progress, fail
@@ -52,6 +52,11 @@ def demo(target: Target, kernel: str, ticks: int = TICKS) -> int:
 def _remark(target: Target) -> str:
     if target.clock is Clock.ICOUNT:
         return "Time is counted in instructions here: this is the code's own jitter."
+    if target.accelerator is Accelerator.BOCHS:
+        return (
+            "Bochs interprets 20 million instructions a guest second, whatever the host does: "
+            "this jitter is\na number of instructions, 50 ns each, not a processor's time."
+        )
     return (
         "The emulator runs on this host's clock: this jitter is the host's noise, not the "
         "hypervisor's.\nWith --clock icount the same instructions give the same figures."

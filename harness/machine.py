@@ -203,6 +203,8 @@ class MachineSpec:
     iommu: str | None = None
     #: Frequency of the TSC, told to Linux: a loaded host once calibrated a sixth of it.
     tsc_khz: int | None = None
+    #: First port of ACPI's power management (x86); its timer is at +8.
+    pm_base: int | None = None
     #: For boards: QEMU's `virt` makes its own.
     device_tree: DeviceTree | None = None
     #: What `machine` and `cpu` need on top with counted time: the same in every run, and
@@ -268,6 +270,7 @@ QEMU_X86 = MachineSpec(
     disks=(Disk("ide.0"),),
     audio=Audio("1b.0", "hda-duplex"),
     tsc_khz=2_596_000,
+    pm_base=0x600,
     # no_timer_check: a loaded host panics in setup_IO_APIC without it.
     kernel_parameters=("intel_iommu=off", "amd_iommu=off", "no_timer_check"),
 )
@@ -323,6 +326,7 @@ BOCHS_X86 = MachineSpec(
     reservation=Reservation(0x3A000000, 82 << 20),
     # One tick an instruction: engines.bochs.INSTRUCTIONS_PER_SECOND.
     tsc_khz=20_000,
+    pm_base=0xB000,
     # Thirty seconds of a host CPU that it has for itself.
     boot_limit=150.0,
     # With high-resolution timers or without its tick, SMP stalled there.

@@ -3,7 +3,8 @@
 
 `@pytest.mark.architectures("x86", reason="the IOAPIC is x86's")` says so: this is
 no skip, because nothing is missing there. Where a target lacks what its
-architecture could have, the test is skipped and listed (`needs`, expected/).
+architecture could have, the test is skipped and listed (`needs`, expected/). A target
+beside another one (`Target.beside`) runs only what that one lacks and itself has.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.targets import Target
+from harness.targets import TARGETS, Target
 
 MARKER = (
     "architectures(*names, reason): this test is about something that only these architectures "
@@ -26,10 +27,20 @@ def _target(item: pytest.Item) -> Target | None:
     return found if isinstance(found, Target) else None
 
 
+def _left_over(item: pytest.Item, target: Target) -> bool:
+    """Whether the target can carry the test, and the one beside it cannot."""
+    needs = {name for marker in item.iter_markers("needs") for name in marker.args}
+    return needs <= target.capabilities and not needs <= TARGETS[target.beside].capabilities
+
+
 def belongs(item: pytest.Item) -> bool:
-    """Whether the test is for its target's architecture."""
+    """Whether the test is for its target."""
     marker, target = item.get_closest_marker("architectures"), _target(item)
-    if marker is None or target is None:
+    if target is None:
+        return True
+    if target.beside and not _left_over(item, target):
+        return False
+    if marker is None:
         return True
     if not marker.kwargs.get("reason"):
         raise pytest.UsageError(f"{item.nodeid}: architectures() gives no reason")

@@ -53,6 +53,8 @@ class Target:
     default: bool = True
     #: What of the CPU the hypervisor needs: svm, vmx, el2.
     extension: str = "svm"
+    #: The target that this one runs beside: only tests that it cannot carry are for this one.
+    beside: str = ""
 
     @property
     def architecture(self) -> str:
@@ -121,6 +123,11 @@ TARGETS: dict[str, Target] = {
         Target(
             "intel-bochs", BOCHS_X86, "bochs", Accelerator.BOCHS, "bochs-x86", "bochs-x86",
             bochs_possible, default=False, extension="vmx",
+        ),
+        Target(
+            "intel-bochs-smp", replace(BOCHS_X86, cpus=4), "bochs", Accelerator.BOCHS,
+            "bochs-x86", "bochs-x86", bochs_possible, default=False, extension="vmx",
+            beside="intel-bochs",
         ),
         Target(
             "intel-kvm", INTEL_X86, "qemu-x86", Accelerator.KVM, "qemu-x86", "qemu-x86-vtd",

@@ -33,7 +33,8 @@ from harness.verbs import CONFIGS, Jailhouse, JailhouseError, Pools
 #: What a failed check raises.
 FAILED = (ProductFailure, AssertionError, pytest.fail.Exception)
 COMMAND_LINE = 0x1000
-FIRMWARE = "/lib/firmware/jailhouse-amd.bin"
+#: The hypervisor's image, by what it needs of the CPU.
+IMAGES = {"svm": "jailhouse-amd.bin", "vmx": "jailhouse-intel.bin"}
 _SCRIPTS = Path(__file__).parent / "guest"
 
 
@@ -47,6 +48,8 @@ class Bench:
     jailhouse: Jailhouse
     name: str
     number: int = -1
+    #: Its only CPU, if it has one.
+    cpu: int = -1
     #: Its inmates print to a UART of their own, where no line of the hypervisor cuts
     #: theirs; without, to the hypervisor's.
     own_uart: bool = True
@@ -61,7 +64,9 @@ class Bench:
         bench = cls(jailhouse, name, own_uart=own_uart and has_one)
         bench.mark()
         jailhouse.create(config or name)
-        bench.number = jailhouse.cell(name).id
+        cell = jailhouse.cell(name)
+        bench.number = cell.id
+        bench.cpu = int(cell.cpus) if cell.cpus.isdigit() else -1
         return bench
 
     @property
@@ -184,6 +189,11 @@ def cpu_list(cpus: Collection[int]) -> str:
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
+def cpus_but(linux: Linux, *gone: int) -> str:
+    """The machine's CPUs but these, as the kernel lists them."""
+    return cpu_list(set(range(linux.machine.spec.cpus)) - set(gone))
+
+
 def online(linux: Linux) -> str:
     return linux.succeed("cat /sys/devices/system/cpu/online").strip()
 
@@ -204,7 +214,7 @@ def survived(
         return
     jailhouse.destroy_all()
     jailhouse.disable()
-    assert online(linux) == "0-3"
+    assert online(linux) == cpus_but(linux)
     jailhouse.enable(config or root_name(linux))
     linux.check_health()
 
@@ -338,19 +348,21 @@ def built_for(kernel: str, target: Target) -> Artifacts:
         return builds.build(kernel, target.architecture)
 
 
-def hypervisor_with(*words: str) -> Path:
+def hypervisor_with(*words: str, extension: str = "svm") -> Path:
     """The image of a hypervisor built with configuration words."""
     with _locked("builds"):
-        out = builds.hypervisor_variant(words, image="jailhouse-amd")
-    return out / "hypervisor" / "jailhouse-amd.bin"
+        out = builds.hypervisor_variant(words, image=IMAGES[extension].removesuffix(".bin"))
+    return out / "hypervisor" / IMAGES[extension]
 
 
 @contextlib.contextmanager
 def hypervisor_build(linux: Linux, *words: str) -> Iterator[None]:
     """While it lasts, the guest's firmware is a build with these words."""
-    original = linux.get(FIRMWARE)
-    linux.put(hypervisor_with(*words), FIRMWARE)
+    extension = linux.machine.engine.extension
+    path = f"/lib/firmware/{IMAGES[extension]}"
+    original = linux.get(path)
+    linux.put(hypervisor_with(*words, extension=extension), path)
     try:
         yield
     finally:
-        linux.put(original, FIRMWARE)
+        linux.put(original, path)

@@ -12,11 +12,9 @@ import pytest
 
 from harness.deadlines import scaled
 from harness.verbs import Jailhouse
-from testsuites.checks import FAILED, Bench, assert_parked, online, survived
+from testsuites.checks import FAILED, Bench, assert_parked, cpus_but, online, survived
 
 pytestmark = pytest.mark.architectures("x86", reason="its test programs are x86 code")
-
-CPU = 2
 
 #: Accesses (the command line of violate.c) and the line that ends them, or how
 #: the program goes on: "survived", "exception N".
@@ -138,13 +136,13 @@ SUBPAGE = {
 }
 
 #: Interrupts sent to a CPU of somebody else: dropped with a line.
-OUTSIDE = r"^WARNING: CPU 2 specified IPI destination outside cell boundaries, ICR\.hi="
+OUTSIDE = r"^WARNING: CPU {cpu} specified IPI destination outside cell boundaries, ICR\.hi="
 
 
 def judge(bench: Bench, what: str, wanted: str) -> None:
     outcome = bench.outcome(what)
     if outcome.startswith("FATAL"):
-        assert_parked(bench, outcome, wanted, CPU)
+        assert_parked(bench, outcome, wanted, bench.cpu)
         assert bench.state == "failed"
         assert "Cell: " not in outcome.rpartition("\n")[0], outcome
     else:
@@ -184,12 +182,13 @@ def test_subpage_regions(jailhouse: Jailhouse) -> None:
 def test_interrupts_for_others_are_dropped(bench: Bench) -> None:
     """To every CPU of the root cell; all of them go on."""
     linux = bench.jailhouse.linux
+    others = [cpu for cpu in range(linux.machine.spec.cpus) if cpu != bench.cpu]
     for what in ("apic-icr", "nmi-ipi", "foreign-ipi", "foreign-init", "foreign-sipi"):
-        for cpu in (0, 1, 3):
+        for cpu in others:
             bench.run("violate", f"what={what} dest={cpu}")
-            bench.hypervisor_says(OUTSIDE)
+            bench.hypervisor_says(OUTSIDE.format(cpu=bench.cpu))
             assert "survived" in bench.done()
-    for cpu in (0, 1, 3):
+    for cpu in others:
         assert linux.succeed(["taskset", "-c", str(cpu), "echo", "up"]) == "up\n"
     linux.check_consoles()
 
@@ -201,7 +200,7 @@ def test_create_and_destroy_again_after_a_violation(jailhouse: Jailhouse) -> Non
         judge(bench, "mem-write", FATAL["memory"]["mem-write"])
         bench.destroy()
         assert jailhouse.pools() == before
-        assert jailhouse.cell(0).cpus == "0-3"
+        assert jailhouse.cell(0).cpus == cpus_but(jailhouse.linux)
     bench = Bench.create(jailhouse, "test-one")
     bench.run("violate", "what=cr8")
     bench.done()
@@ -212,7 +211,7 @@ def test_create_and_destroy_again_after_a_violation(jailhouse: Jailhouse) -> Non
 def test_restart_clears_the_mark(bench: Bench) -> None:
     judge(bench, "port-in", FATAL["ports"]["port-in"])
     bench.start()
-    bench.hypervisor_says(r"^Parking CPU 2", 10)
+    bench.hypervisor_says(rf"^Parking CPU {bench.cpu}", 10)
     bench.load("violate", "what=cr8")
     cell = bench.jailhouse.cell(bench.number)
     assert (cell.state, cell.cpus_failed) == ("shut down", "")
@@ -256,7 +255,7 @@ def test_ten_starts_of_a_failing_cell(bench: Bench) -> None:
     created = bench.jailhouse.pools()
     for _ in range(10):
         bench.run("violate", "what=triple-fault")
-        bench.hypervisor_says(r"^Parking CPU 2")
+        bench.hypervisor_says(rf"^Parking CPU {bench.cpu}")
         assert bench.state == "failed"
     assert bench.jailhouse.pools() == created
 
@@ -265,8 +264,8 @@ def test_ten_starts_of_a_failing_cell(bench: Bench) -> None:
 def test_root_keeps_its_cpus_and_network(bench: Bench) -> None:
     linux = bench.jailhouse.linux
     bench.run("violate", "what=mem-write")
-    bench.hypervisor_says(r"^Parking CPU 2")
-    assert online(linux) == "0-1,3"
+    bench.hypervisor_says(rf"^Parking CPU {bench.cpu}")
+    assert online(linux) == cpus_but(linux, bench.cpu)
     assert linux.ssh.run("echo fine").output == "fine\n"
     assert bench.jailhouse.cell(0).state == "running"
 
@@ -274,7 +273,7 @@ def test_root_keeps_its_cpus_and_network(bench: Bench) -> None:
 def test_dump_has_the_lines_of_the_contract(bench: Bench) -> None:
     """abi.md 11.1: six lines between the reason and the parking."""
     outcome_at = bench.outcome("port-in")
-    assert outcome_at.endswith('Parking CPU 2 (Cell: "test-one")')
+    assert outcome_at.endswith(f'Parking CPU {bench.cpu} (Cell: "test-one")')
     text = bench.hypervisor_text()
     hexadecimal = r"0x[0-9a-f]{16}"
     lines = [
@@ -284,7 +283,7 @@ def test_dump_has_the_lines_of_the_contract(bench: Bench) -> None:
         rf"CS: [0-9a-f]+ BASE: {hexadecimal} AR-BYTES: [0-9a-f]+ EFER\.LMA 1",
         rf"CR0: {hexadecimal} CR3: {hexadecimal} CR4: {hexadecimal}",
         rf"EFER: {hexadecimal}",
-        r'Parking CPU 2 \(Cell: "test-one"\)',
+        rf'Parking CPU {bench.cpu} \(Cell: "test-one"\)',
     ]
     assert re.search(r"^FATAL: .*\n" + "\n".join(lines) + "$", text, re.M), text
 

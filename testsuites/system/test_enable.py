@@ -24,24 +24,18 @@ def verbs(linux: Linux) -> Jailhouse:
 
 
 #: Early lines, what stands in the line of each CPU, and lines of units.
+APIC = [r"^Using x(2)?APIC$"], r"\(APIC ID \d+\) OK"
+DEVICES = r"^Adding PCI device 00:00\.0 to cell \"\S+\"$"
 MACHINE_LINES = {
-    "x86": (
-        [r"^Using x(2)?APIC$"],
-        r"\(APIC ID \d+\) OK",
-        [
-            r"^Initializing unit: AMD IOMMU$",
-            r"^Initializing unit: IOAPIC$",
-            r"^Initializing unit: PCI$",
-            r"^Adding PCI device 00:00\.0 to cell \"\S+\"$",
-        ],
-    ),
-    "arm64": ([], "OK", [r"^Initializing unit: irqchip$"]),
+    "svm": (*APIC, ["AMD IOMMU", "IOAPIC", "PCI"], [DEVICES]),
+    "vmx": (*APIC, ["VT-d", "IOAPIC", "Cache Allocation Technology", "PCI"], [DEVICES]),
+    "el2": ([], "OK", ["irqchip"], []),
 }
 
 
-def start_up_log(architecture: str, cpus: int) -> list[str]:
+def start_up_log(extension: str, cpus: int) -> list[str]:
     """The lines of abi.md 11.1, in order, as patterns."""
-    early, ready, units = MACHINE_LINES[architecture]
+    early, ready, units, devices = MACHINE_LINES[extension]
     return [
         r"^Initializing Jailhouse hypervisor \S.* on CPU \d+$",
         r"^Code location: 0x[0-9a-f]{16}$",
@@ -49,7 +43,8 @@ def start_up_log(architecture: str, cpus: int) -> list[str]:
         r"^Page pool usage after early setup: mem \d+/\d+, remap \d+/\d+$",
         r"^Initializing processors:$",
         *[rf"^ CPU \d+\.\.\. {ready}$"] * cpus,
-        *units,
+        *[rf"^Initializing unit: {name}$" for name in units],
+        *devices,
         r"^Page pool usage after late setup: mem \d+/\d+, remap \d+/\d+$",
         r"^Activating hypervisor$",
     ]
@@ -67,7 +62,7 @@ def test_start_up_log(verbs: Jailhouse, target: Target) -> None:
     mark = verbs.uart.end
     verbs.enable(target.root_config)
     verbs.uart.expect(r"^Activating hypervisor$", 10, mark)
-    assert_in_order(verbs.uart.text(mark), start_up_log(target.architecture, target.machine.cpus))
+    assert_in_order(verbs.uart.text(mark), start_up_log(target.extension, target.machine.cpus))
     # The page keeps the tail of the same log.
     tail = verbs.console()[-500:]
     assert tail.splitlines()[-1] == "Activating hypervisor"
@@ -169,7 +164,7 @@ class TestRootKeepsWorking:
         linux = jailhouse.linux
         row = TIMER[target.architecture]
         before = interrupts(linux, row)
-        linux.succeed("for c in 0 1 2 3; do taskset -c $c sleep 0.3 || exit 1; done")
+        linux.succeed(f"for c in {each(linux)}; do taskset -c $c sleep 0.3 || exit 1; done")
         after = interrupts(linux, row)
         assert all(new > old for new, old in zip(after, before, strict=True))
         assert len(after) == target.machine.cpus
@@ -178,15 +173,30 @@ class TestRootKeepsWorking:
         linux = jailhouse.linux
         rows = IPIS[target.architecture]
         before = sum(count for row in rows for count in interrupts(linux, row))
-        linux.succeed("for i in 1 2 3 4 5 6 7 8; do for c in 0 1 2 3; do taskset -c $c true; done; done")
+        linux.succeed(f"for i in 1 2 3 4 5 6 7 8; do for c in {each(linux)}; do taskset -c $c true; done; done")
         assert sum(count for row in rows for count in interrupts(linux, row)) > before
 
     def test_cpu_off_and_on(self, jailhouse: Jailhouse) -> None:
         """INIT and SIPI, or PSCI, of the root cell."""
+        linux, cpu = jailhouse.linux, another(jailhouse.linux)
         for _ in range(3):
-            jailhouse.linux.succeed("echo 0 > /sys/devices/system/cpu/cpu2/online")
-            jailhouse.linux.succeed("echo 1 > /sys/devices/system/cpu/cpu2/online", 20)
-        assert jailhouse.linux.succeed("taskset -c 2 echo alive") == "alive\n"
+            set_online(linux, cpu, False)
+            set_online(linux, cpu, True)
+        assert linux.succeed(f"taskset -c {cpu} echo alive") == "alive\n"
+
+
+def each(linux: Linux) -> str:
+    """All CPUs, for a loop of the shell."""
+    return " ".join(str(cpu) for cpu in range(linux.machine.spec.cpus))
+
+
+def another(linux: Linux) -> int:
+    """A CPU that Linux need not have."""
+    return min(2, linux.machine.spec.cpus - 1)
+
+
+def set_online(linux: Linux, cpu: int, on: bool) -> None:
+    linux.succeed(f"echo {int(on)} > /sys/devices/system/cpu/cpu{cpu}/online", 30)
 
 
 #: Rows of /proc/interrupts, by their first or last word.
@@ -270,14 +280,30 @@ def poke(offset: int, data: bytes) -> Callable[[bytearray], bytes]:
     return change
 
 
+def cpus(more: int) -> Callable[[bytearray], bytes]:
+    """The root cell has so many CPUs more than the machine."""
+
+    def change(config: bytearray) -> bytes:
+        count = int.from_bytes(config[488:496], "little").bit_length() + more
+        return poke(488, ((1 << count) - 1).to_bytes(8, "little"))(config)
+
+    return change
+
+
+def foreign_iommu(extension: str) -> Callable[[bytearray], bytes]:
+    """The other vendor's unit."""
+    kind = {"svm": b"\x02", "vmx": b"\x01"}[extension]
+    return poke(88, kind + b"\x00\x00\x00\x00\x00\xd9\xfe")
+
+
 #: What is the same for every architecture; the rest follows.
 EARLY_EVERYWHERE = {
     "signature": (poke(0, b"JHXXX"), errno.EINVAL, "Not a system configuration"),
     "revision": (poke(6, b"\x0d\x00"), errno.EINVAL, "Configuration revision mismatch"),
     "architecture": (poke(5, b"\x01"), errno.EINVAL, "Configuration architecture mismatch"),
     "no-cpu": (poke(488, bytes(8)), errno.EINVAL, "CPU"),
-    "cpu-too-many": (poke(488, b"\x1f"), errno.EINVAL, "CPU"),
-    "cpu-too-few": (poke(488, b"\x07"), errno.EINVAL, "CPU"),
+    "cpu-too-many": (cpus(+1), errno.EINVAL, "CPU"),
+    "cpu-too-few": (cpus(-1), errno.EINVAL, "CPU"),
     "no-memory-for-core": (poke(28, b"\x00\x10\x00\x00\x00\x00\x00\x00"), errno.EINVAL, "memory"),
     "no-reservation": (
         poke(12, (0x10000000).to_bytes(8, "little")),
@@ -289,7 +315,7 @@ EARLY_EVERYWHERE = {
     "truncated": (lambda config: bytes(config[:300]), errno.EFAULT, "(?i)configuration"),
 }
 EARLY_X86 = {
-    "foreign-iommu": (poke(88, b"\x02\x00\x00\x00\x00\x00\xd9\xfe"), errno.EINVAL, "IOMMU"),
+    "foreign-iommu": (bytes, errno.EINVAL, "IOMMU"),
     "x2apic-mode": (poke(314, b"\x02"), errno.EIO, "APIC"),
 }
 
@@ -300,6 +326,8 @@ EARLY_X86 = {
 )
 def test_a1_early_failure_then_good_enable(verbs: Jailhouse, target: Target, case: str) -> None:
     change, number, message = (EARLY_EVERYWHERE | EARLY_X86)[case]
+    if case == "foreign-iommu":
+        change = foreign_iommu(target.extension)
     refused_enable(verbs, change(root_config(verbs, target)), number, message)
     verbs.enable(target.root_config)
     verbs.disable()
@@ -381,17 +409,17 @@ def test_a39_no_reservation_at_boot(fresh_linux: Callable[..., Linux], target: T
 
 
 def test_a3_disable_with_cpu_offline(jailhouse: Jailhouse) -> None:
-    linux = jailhouse.linux
-    linux.succeed("echo 0 > /sys/devices/system/cpu/cpu2/online")
+    linux, cpu = jailhouse.linux, another(jailhouse.linux)
+    set_online(linux, cpu, False)
     with pytest.raises(JailhouseError) as refused:
         jailhouse.disable()
     assert refused.value.errno == errno.EBUSY
     assert jailhouse.enabled
-    linux.succeed("echo 1 > /sys/devices/system/cpu/cpu2/online", 20)
+    set_online(linux, cpu, True)
     jailhouse.disable()
     for _ in range(5):
-        linux.succeed("echo 0 > /sys/devices/system/cpu/cpu2/online")
-        linux.succeed("echo 1 > /sys/devices/system/cpu/cpu2/online", 20)
+        set_online(linux, cpu, False)
+        set_online(linux, cpu, True)
 
 
 def test_a4_reboot_while_enabled(fresh_linux: Callable[..., Linux], target: Target) -> None:

@@ -54,19 +54,19 @@ def test_silent_inmates(jailhouse: Jailhouse) -> None:
     report = seen(linux, Kind.SILENT_INMATE)
     assert re.search(r"'test-passive' stays at inmates/tests/x86/silent.c:\d+ \(wait_for_something\)",
                      report.state.text)  # fmt: skip
-    assert symbols(report, 2)[-2:] == ["inmate_main", "inmate_start"]
+    assert symbols(report, bench.cpu)[-2:] == ["inmate_main", "inmate_start"]
 
     bench.run("silent", "how=halt")
     report = seen(linux, Kind.SILENT_INMATE)
     assert "'test-passive' is halted at inmates/" in report.state.text
-    assert "inmate_main" in symbols(report, 2)
+    assert "inmate_main" in symbols(report, bench.cpu)
 
     bench.run("silent", "how=storm")
     report = seen(linux, Kind.STORM)
-    assert re.match(r"CPU 2 leaves the guest \d+ times a second \(cpuid\)", report.state.text)
-    first, last = (sample.cpus[2] for sample in (report.samples[0], report.samples[-1]))
+    assert re.match(rf"CPU {bench.cpu} leaves the guest \d+ times a second \(cpuid\)", report.state.text)
+    first, last = (sample.cpus[bench.cpu] for sample in (report.samples[0], report.samples[-1]))
     assert last.exits["cpuid"] > first.exits["cpuid"]
-    cpu = report.samples[-1].cpus[2]
+    cpu = report.samples[-1].cpus[bench.cpu]
     assert "ask_for_ever" in [place.symbol for place in (*cpu.frames, *cpu.guest_frames)]
     assert linux.run("true").ok
 

@@ -20,11 +20,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.guest.linux import Linux
 from harness.verbs import CONFIGS, Jailhouse, Pools
+from jailhouse.cellfile import CellConfig
 from jailhouse.check import report
 from testsuites import cellgen
 from testsuites.cellgen import Variant
-from testsuites.checks import Hvcall, root_config, survived
+from testsuites.checks import Hvcall, root_config, root_name, survived
 
 pytestmark = pytest.mark.architectures("x86", reason="its variants are of x86 configurations")
 
@@ -35,9 +37,15 @@ CELL = "test-one"
 @pytest.fixture
 def idle_cpu(jailhouse: Jailhouse) -> Iterator[None]:
     """The cell's CPU is nobody's but the root cell's, and offline."""
-    jailhouse.linux.succeed("echo 0 > /sys/devices/system/cpu/cpu2/online")
+    (cpu,) = CellConfig.from_bytes(config(jailhouse, CELL)).cpus
+    jailhouse.linux.succeed(f"echo 0 > /sys/devices/system/cpu/cpu{cpu}/online")
     yield
-    jailhouse.linux.succeed("echo 1 > /sys/devices/system/cpu/cpu2/online", 20)
+    bring_back(jailhouse.linux)
+
+
+def bring_back(linux: Linux) -> None:
+    """Every CPU online that is not: one that is already does not mind."""
+    linux.succeed("for cpu in /sys/devices/system/cpu/cpu*/online; do echo 1 > $cpu; done", 30)
 
 
 def config(jailhouse: Jailhouse, name: str) -> bytes:
@@ -141,10 +149,11 @@ def test_cell(jailhouse: Jailhouse, group: str) -> None:
     system = root_config(jailhouse.linux)
     variants = cellgen.cell_variants(config(jailhouse, CELL), system)
     judge(jailhouse, "cell", [v for v in variants if group_of(v) == group], system)
-    jailhouse.linux.succeed("echo 1 > /sys/devices/system/cpu/cpu2/online", 20)
+    bring_back(jailhouse.linux)
     survives(jailhouse, before)
 
 
+@pytest.mark.needs("cpus-3")
 @pytest.mark.usefixtures("idle_cpu")
 def test_overlaps_between_cells(jailhouse: Jailhouse) -> None:
     """The hypervisor refuses what belongs to another cell already; so does `config check`."""
@@ -166,7 +175,7 @@ def test_system(verbs: Jailhouse, group: str) -> None:
         if (found if found in ("truncated", "identity", "counts") else "contents") == group:
             variants.append(variant)
     judge(verbs, "system", variants, system)
-    verbs.enable("qemu-x86")
+    verbs.enable(root_name(verbs.linux))
     verbs.linux.check_health()
 
 

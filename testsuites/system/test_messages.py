@@ -14,6 +14,9 @@ SHUTDOWN_REQUEST, RECONFIG_COMPLETED = 1, 2
 UNKNOWN, DENIED, APPROVED, RECEIVED = 1, 2, 3, 4
 TIMEOUT = r"^Timeout expired while waiting for reply from target cell$"
 
+#: Two cells at once, and Linux keeps CPU 0.
+several = pytest.mark.needs("cpus-3")
+
 
 def refused(number: int = errno.EPERM) -> "pytest.RaisesExc[JailhouseError]":
     return pytest.raises(JailhouseError, check=lambda error: error.errno == number)
@@ -58,6 +61,7 @@ def test_any_other_reply_is_no_approval(bench: Bench) -> None:
         bench.says(rf"^MESSAGE {SHUTDOWN_REQUEST} REPLY {APPROVED}$")
 
 
+@several
 def test_others_are_told_of_reconfigurations(jailhouse: Jailhouse) -> None:
     bench = Bench.create(jailhouse, "test-one")
     protocol(bench, "")
@@ -69,6 +73,7 @@ def test_others_are_told_of_reconfigurations(jailhouse: Jailhouse) -> None:
     assert bench.state == "running"
 
 
+@several
 def test_the_answer_to_a_notice_makes_no_difference(jailhouse: Jailhouse) -> None:
     bench = Bench.create(jailhouse, "test-one")
     protocol(bench, f"reply={DENIED} replies=2")
@@ -102,6 +107,7 @@ def test_timeout(jailhouse: Jailhouse, words: str) -> None:
     survived(jailhouse, before, again=False)
 
 
+@several
 def test_timeout_of_a_notice_fails_the_silent_cell(jailhouse: Jailhouse) -> None:
     """Somebody else's create goes through; who does not answer has failed."""
     bench = Bench.create(jailhouse, "test-timeout")
@@ -148,6 +154,7 @@ STATES = {
 }
 
 
+@several
 def test_states_that_a_cell_writes(jailhouse: Jailhouse) -> None:
     """Shown as they are, locking only by 1, and none keeps the cell from being managed."""
     before = jailhouse.pools()
@@ -177,6 +184,7 @@ def test_terminal_states_are_not_asked(jailhouse: Jailhouse) -> None:
         assert bench.state == "shut down"
 
 
+@several
 def test_a_cell_that_scribbles_over_its_region(jailhouse: Jailhouse) -> None:
     """Random states and answers: every operation ends, and nobody else is affected."""
     before = jailhouse.pools()
@@ -198,6 +206,7 @@ def test_a_cell_that_scribbles_over_its_region(jailhouse: Jailhouse) -> None:
     survived(jailhouse, before)
 
 
+@several
 def test_returning_from_main_shuts_the_cell_down(bench: Bench) -> None:
     protocol(bench, "lock exit")
     bench.done()
@@ -207,6 +216,7 @@ def test_returning_from_main_shuts_the_cell_down(bench: Bench) -> None:
     bench.jailhouse.create("test-other")
 
 
+@several
 def test_an_exception_nobody_handles_is_reported_by_the_library(bench: Bench) -> None:
     protocol(bench, "lock die")
     deadline = time.monotonic() + scaled(5)

@@ -28,7 +28,7 @@ class Needs:
                 self.found[name] = ", ".join(sorted(missing))
 needs = Needs()
 code = pytest.main(["--collect-only", "-q", "--target", sys.argv[1], "testsuites/system",
-                    "testsuites/reports"], plugins=[needs])
+                    "testsuites/reports", "testsuites/differential"], plugins=[needs])
 print("\\n" + json.dumps(needs.found))
 sys.exit(code)
 """

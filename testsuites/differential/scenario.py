@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One scenario and the record of what a machine answered, counted and said meanwhile.
+
+Records of two machines are comparable: what differs between any two runs (addresses,
+times, numbers of CPUs, the root cell's name) is not in them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from harness.verbs import Jailhouse, JailhouseError
+from testsuites.checks import Bench
+
+#: Accesses of violate.c, each in a start of its own.
+PROGRAMS = (
+    "cr8",
+    "cpuid count=100",
+    "mem-read",
+    "mem-write size=1",
+    "mem-push",
+    "hv-mem",
+    "page-table",
+    "port-in",
+    "string-io",
+    "port-out port=0xcf9 value=6",
+    "wrmsr",
+    "rdmsr msr=0xdeadbeef",
+    "pat",
+    "xsetbv",
+    "efer-reserved",
+    "cr4-set value=0x8000000",
+    "apic-lvt",
+    "apic-mmio-write",
+    "apic-nmi",
+    "smi-ipi",
+    "pci-read",
+    "pci-write",
+    "vmcall",
+    "vmrun",
+    "vmxoff",
+    "icebp",
+    "invd",
+    "triple-fault",
+)
+TICKS = 10
+#: Interleaved with the hypervisor's lines as it happens.
+TICK = re.compile(r"^Timer fired, ")
+
+
+@dataclass
+class Record:
+    """What happened, by name: answers, states, exits; and the hypervisor's lines."""
+
+    facts: dict[str, str] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+
+def play(jailhouse: Jailhouse, root_config: str) -> Record:
+    """Enable, a locked cell, one forbidden access after the other, disable."""
+    record = Record()
+    mark = jailhouse.uart.end
+
+    def answer(name: str, action: Callable[..., None], *arguments: object) -> None:
+        record.facts[f"answer: {name}"] = _answer(action, *arguments)
+        record.facts[f"states: {name}"] = _states(jailhouse)
+
+    answer("enable", jailhouse.enable, root_config)
+    root = jailhouse.cell(0).name
+    answer("enable again", jailhouse.enable, root_config)
+    answer("start of the root cell", jailhouse.start, 0)
+    answer("start of nobody", jailhouse.start, 77)
+    answer("create", jailhouse.create, "apic-demo")
+    answer("create again", jailhouse.create, "apic-demo")
+    answer("load", jailhouse.load, "apic-demo", "apic-demo")
+    answer("start", jailhouse.start, "apic-demo")
+    record.facts |= _exits_of_ticks(jailhouse)
+    answer("shutdown", jailhouse.shutdown, "apic-demo")
+    answer("second shutdown", jailhouse.shutdown, "apic-demo")
+    answer("destroy", jailhouse.destroy, "apic-demo")
+    bench = Bench.create(jailhouse, "test-one")
+    for what in PROGRAMS:
+        record.facts |= _program(bench, what)
+    answer("destroy after violations", jailhouse.destroy, "test-one")
+    answer("disable", jailhouse.disable)
+    answer("disable again", jailhouse.disable)
+    record.log = comparable(jailhouse.uart.text(mark).splitlines(), root)
+    return record
+
+
+def _answer(action: Callable[..., None], *arguments: object) -> str:
+    try:
+        action(*arguments)
+    except JailhouseError as error:
+        return error.name
+    return "ok"
+
+
+def _states(jailhouse: Jailhouse) -> str:
+    if not jailhouse.enabled:
+        return "disabled"
+    cells = jailhouse.cells()[1:]
+    return ", ".join(f"{cell.name} {cell.state}" for cell in cells) or "no cell"
+
+
+def _exits_of_ticks(jailhouse: Jailhouse) -> dict[str, str]:
+    """Reasons for which apic-demo exits while it ticks, and how often a tick."""
+    line = r"^Timer fired"
+    jailhouse.uart.expect(line, 20)
+    before = jailhouse.stats("apic-demo")
+    jailhouse.uart.expect_lines(line, TICKS, 30, jailhouse.uart.end)
+    after = jailhouse.stats("apic-demo")
+    # Readings come at any moment: a tick more or less is none.
+    return {
+        f"exits a tick: {name}": str(round((after[name] - before[name]) / TICKS))
+        for name in after
+        if name != "management"
+    }
+
+
+def _program(bench: Bench, what: str) -> dict[str, str]:
+    before = bench.jailhouse.stats(bench.number)
+    outcome = bench.outcome(what)
+    after = bench.jailhouse.stats(bench.number)
+    spent = {name: after[name] - before[name] for name in after}
+    spent["no reason"] = spent.pop("total") - sum(spent.values())
+    # How often it is asked to leave depends on how fast the others are.
+    del spent["management"]
+    facts = {f"outcome: {what}": plain(outcome.splitlines()[0])}
+    return facts | {f"exits of {what}: {name}": str(count) for name, count in spent.items()}
+
+
+def plain(line: str) -> str:
+    """A line without its numbers."""
+    line = re.sub(r"\b0x[0-9a-f]+|\b[0-9a-f]{16}\b", "#", line.rstrip())
+    return re.sub(r"(?<![\w#])[0-9a-f]*\d[0-9a-f]*\b", "#", line)
+
+
+def comparable(lines: Iterable[str], root: str) -> list[str]:
+    """Lines without numbers and the root cell's name; equal ones in a row are one."""
+    found = [plain(line.replace(f'"{root}"', '"root"')) for line in lines if not TICK.match(line)]
+    return [line for line, _ in groupby(line for line in found if line)]
