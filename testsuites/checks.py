@@ -87,7 +87,8 @@ class Bench:
     def command_line(self, words: str = "") -> tuple[str, int]:
         """What an inmate of this cell is told, to be loaded with it."""
         port = self.jailhouse.linux.machine.spec.own_console
-        where = f"con-base={port.base:#x} " if port and self.own_uart else ""
+        # Nobody has set that one up.
+        where = f"con-base={port.base:#x} con-divider=1 " if port and self.own_uart else ""
         return f"string:{where}{words}", COMMAND_LINE
 
     def load(self, image: str, words: str = "") -> None:

@@ -1,21 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The machine that the tests of one process share."""
+"""The machine that the tests of one process share.
+
+What a test gets is as clean as a machine that was just booted, as far as it matters to
+the next one, and that is looked at rather than believed: no cell, as many pages in the
+pools as right after our own enable and no other enable since (or the hypervisor off),
+every CPU Linux's, an agent that answers, and consoles without a word of trouble. Where
+one of these is not so, or a test failed, the machine is replaced: from a checkpoint, or
+by another boot where the engine has none.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-from harness.errors import ProductFailure, Verdict
+from harness.errors import GuestSick, ProductFailure, Verdict
 from harness.guest.linux import Linux
 from harness.plugin.run import Run
 from harness.session import Lab, restored, shut
 from harness.targets import Target
 from harness.verbs import Jailhouse, Pools
 
+#: CPUs that Linux runs on, and those that it could.
+ONLINE, PRESENT = (f"/sys/devices/system/cpu/{name}" for name in ("online", "present"))
 Tell = Callable[[Linux], None]
 #: What the hypervisor says at the end of every enable.
 ACTIVATED = re.compile("Activating hypervisor")
+
+
+def _check_cpus(linux: Linux) -> None:
+    """GuestSick unless Linux has every CPU of its machine."""
+    online, present = (linux.get(path).decode().strip() for path in (ONLINE, PRESENT))
+    if online != present:
+        raise GuestSick(f"of the CPUs {present} only {online} were left online")
 
 
 class Shared:
@@ -47,6 +64,7 @@ class Shared:
                     self._clean(Jailhouse(linux), enabled)
                 self._known_clean = False
                 linux.check_health()
+                _check_cpus(linux)
                 linux.mark()
                 return linux
             except Verdict as error:
