@@ -169,7 +169,7 @@ class Lab:
             with store.shared(key) as saved:
                 if saved is not None and not damaged:
                     try:
-                        return self._ready(self._start(plan, saved), tell)
+                        return self._ready(self._start(plan, saved), tell, booted=False)
                     except CheckpointDamaged as error:
                         damaged = True
                         self._note(f"checkpoint dropped, booting instead: {error}")
@@ -189,10 +189,14 @@ class Lab:
             self._note(f"boot {self.prefix}-{self._count} repeated: emulator erratum {error}")
         return self._ready(self._start(plan), tell)
 
-    def _ready(self, linux: Linux, tell: Callable[[Linux], None]) -> Linux:
+    def _ready(
+        self, linux: Linux, tell: Callable[[Linux], None], booted: bool = True
+    ) -> Linux:
         try:
             tell(linux)
             linux.wait_booted()
+            if linux.machine.spec.after_boot and booted:
+                linux.succeed(linux.machine.spec.after_boot)
             linux.mark()
         except BaseException as error:
             explain(linux, error, [linux.machine.results])

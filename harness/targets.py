@@ -87,7 +87,8 @@ class Target:
     def capabilities(self) -> frozenset[str]:
         """Features tests may ask for, by name: the engine's and the machine's."""
         machine = self.machine
-        hardware = {"network": machine.nics, "disk": machine.disks, "hda": machine.audio}
+        hardware = {"network": machine.nics, "disk": machine.disks, "hda": machine.audio,
+                    "ne2k": machine.ne2k}  # fmt: skip
         found = {name for name, there in hardware.items() if there}
         found |= {f"cpus-{number}" for number in range(1, machine.cpus + 1)}
         return self.make_engine().capabilities | found

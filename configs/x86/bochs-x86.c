@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Root cell of the Bochs machine: i440FX, 2 CPUs, 1 GiB, no IOMMU, no MMCONFIG,
- * no MSI; four serial ports (0x3f8 hypervisor and inmates, 0x2f8 Linux console,
+ * no MSI, a network card that interrupts by INTx; four serial ports (0x3f8 hypervisor and inmates, 0x2f8 Linux console,
  * 0x3e8 command channel, 0x2e8 inmates).
  *
  * Kernel: memmap=82M$0x3a000000
@@ -21,8 +21,8 @@ struct {
 	__u64 cpus[1];
 	struct jailhouse_memory mem_regions[7];
 	struct jailhouse_irqchip irqchips[1];
-	struct jailhouse_pio pio_regions[22];
-	struct jailhouse_pci_device pci_devices[5];
+	struct jailhouse_pio pio_regions[23];
+	struct jailhouse_pci_device pci_devices[6];
 } __attribute__((packed)) config = {
 	.header = {
 		.signature = JAILHOUSE_SYSTEM_SIGNATURE,
@@ -150,6 +150,8 @@ struct {
 		PIO_RANGE(0xb100, 0x10),
 		/* UHCI */
 		PIO_RANGE(0xc020, 0x20),
+		/* NE2000 */
+		PIO_RANGE(0xc040, 0x20),
 	},
 
 	.pci_devices = {
@@ -174,6 +176,11 @@ struct {
 		/* ACPI, SMBus */ {
 			.type = JAILHOUSE_PCI_TYPE_DEVICE,
 			.bdf = 0x000b,
+		},
+		/* NE2000 */ {
+			.type = JAILHOUSE_PCI_TYPE_DEVICE,
+			.bdf = 0x0010,
+			.bar_mask = { 0xffffffe0, 0, 0, 0, 0, 0 },
 		},
 	},
 };

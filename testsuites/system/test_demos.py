@@ -10,6 +10,7 @@ from harness.plugin import Cells
 from harness.programs import Program
 from harness.targets import Target
 from harness.verbs import Jailhouse
+from testsuites.checks import COMMAND_LINE
 
 x86 = pytest.mark.architectures("x86", reason="this demo is about x86 hardware")
 arm64 = pytest.mark.architectures("arm64", reason="this demo exists on ARM only")
@@ -73,6 +74,24 @@ def test_pci_device_comes_back(jailhouse: Jailhouse, cells: Cells) -> None:
     assert linux.succeed(read) == "ffffffff"
     jailhouse.destroy(number)
     assert linux.succeed(read) == mine == "86806826"
+
+
+@pytest.mark.needs("ne2k")
+@x86
+def test_pci_device_interrupts_by_intx(jailhouse: Jailhouse, cells: Cells) -> None:
+    """Level-triggered, again and again; Linux reads all ones meanwhile, and the card after."""
+    linux = jailhouse.linux
+    read = "dd if=/sys/bus/pci/devices/0000:00:02.0/config bs=4 count=1 2>/dev/null | hexdump -v -e '1/1 \"%02x\"'"
+    mine = linux.succeed(read)
+    mark = jailhouse.uart.end
+    number = cells.create("pci-intx-bochs")
+    jailhouse.load(number, "pci-intx", ("string:irq=10", COMMAND_LINE))
+    jailhouse.start(number)
+    jailhouse.uart.expect(r"^Found 10ec:8029 at 00:02\.0, I/O at c040$", 10, mark)
+    jailhouse.uart.expect_lines(r"^INTx received \(ISR: 40\)$", 5, 30, mark)
+    assert linux.succeed(read) == "ffffffff"
+    jailhouse.destroy(number)
+    assert linux.succeed(read) == mine == "ec102980"
 
 
 @x86

@@ -57,7 +57,7 @@ def render(spec: MachineSpec, engine: Engine, boot: Boot, ports: Mapping[str, in
         f"cpu: model={spec.cpu}, count={spec.cpus}, ips={INSTRUCTIONS_PER_SECOND}, quantum=16, "
         "reset_on_triple_fault=0, ignore_bad_msrs=1",
         "clock: sync=none, time0=1600000000",
-        f"pci: enabled=1, chipset={spec.machine}",
+        *_pci(spec),
         *_serials(spec, ports),
         "panic: action=fatal",
         "log: bochs.log",
@@ -66,6 +66,13 @@ def render(spec: MachineSpec, engine: Engine, boot: Boot, ports: Mapping[str, in
         f"optramimage2: file={boot.initrd}, address={INITRD_ADDRESS:#x}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _pci(spec: MachineSpec) -> list[str]:
+    line = f"pci: enabled=1, chipset={spec.machine}"
+    if not spec.ne2k:
+        return [line]
+    return [f"{line}, slot1=ne2k", "ne2k: card=0, type=pci, mac=52:54:00:12:34:56, ethmod=null"]
 
 
 def _check(spec: MachineSpec, engine: Engine) -> None:

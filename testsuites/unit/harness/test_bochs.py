@@ -39,7 +39,8 @@ romimage: file=$BXSHARE/BIOS-bochs-latest
 vgaromimage: file=$BXSHARE/VGABIOS-lgpl-latest
 cpu: model=corei7_haswell_4770, count=2, ips=20000000, quantum=16, reset_on_triple_fault=0, ignore_bad_msrs=1
 clock: sync=none, time0=1600000000
-pci: enabled=1, chipset=i440fx
+pci: enabled=1, chipset=i440fx, slot1=ne2k
+ne2k: card=0, type=pci, mac=52:54:00:12:34:56, ethmod=null
 com1: enabled=1, mode=socket-client, dev=127.0.0.1:40001
 com2: enabled=1, mode=socket-client, dev=127.0.0.1:40002
 com3: enabled=1, mode=socket-client, dev=127.0.0.1:40003
@@ -76,7 +77,7 @@ def test_counted_time_is_refused() -> None:
 
 
 def test_capabilities_are_of_engine_and_machine() -> None:
-    assert TARGETS["intel-bochs"].capabilities == {"vmx", "cpus-1", "cpus-2"}
+    assert TARGETS["intel-bochs"].capabilities == {"vmx", "ne2k", "cpus-1", "cpus-2"}
     assert {"svm", "msi", "network", "disk", "hda", "cpus-4"} <= TARGETS["amd-tcg"].capabilities
 
 
