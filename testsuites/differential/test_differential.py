@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import pytest
 
+from harness import plugin
 from harness.guest.linux import Linux
-from harness.plugin.folder import TestFolder
 from harness.targets import TARGETS, Target
 from harness.verbs import Jailhouse
 from testsuites.differential import ledger
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.needs("vmx")
 
 
 def test_every_difference_is_explained(
-    verbs: Jailhouse, target: Target, reference: Linux, folder: TestFolder
+    verbs: Jailhouse, target: Target, reference: Linux, folder: plugin.TestFolder
 ) -> None:
     intel = play(verbs, target.root_config)
     other = Jailhouse(reference)

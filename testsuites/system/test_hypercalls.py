@@ -231,7 +231,7 @@ def test_communication_region(bench: Bench, probe: str) -> None:
     assert int.from_bytes(page[64:66], "little") == pm_base + 8
     assert int.from_bytes(page[66:68], "little") == 1
     tsc_khz = bench.jailhouse.linux.machine.spec.tsc_khz or 100_000
-    assert int.from_bytes(page[68:72], "little") >= 0.99 * tsc_khz
+    assert int.from_bytes(page[68:72], "little") > tsc_khz // 2
     # QEMU's timer counts nanoseconds, that of Bochs instructions: the measurement has a tick's error.
     engine = bench.jailhouse.linux.machine.engine
     apic_khz = {"qemu": (1_000_000,), "bochs": (19_999, 20_000)}[engine.emulator]
