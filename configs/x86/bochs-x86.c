@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Root cell of the Bochs machine: i440FX, 2 CPUs, 1 GiB, no IOMMU, no MMCONFIG,
- * no MSI, a network card that interrupts by INTx; four serial ports (0x3f8 hypervisor and inmates, 0x2f8 Linux console,
- * 0x3e8 command channel, 0x2e8 inmates).
+ * no MSI, a network card that interrupts by INTx; four serial ports (0x3f8
+ * hypervisor and inmates, 0x2f8 Linux console, 0x3e8 command channel, 0x2e8
+ * inmates).
  *
  * Kernel: memmap=82M$0x3a000000
  *
