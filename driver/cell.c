@@ -393,11 +393,12 @@ int cell_destroy(struct cell *cell)
 
 	if (err)
 		return err;
-	cell_unregister(cell);
-	cell_return_cpus(cell);
+	/* Before the cell's own directory goes, in which they are. */
 	if (cell_sysfs_move_cpus(&cell->cpus, root_cell))
 		pr_warn("statistics of CPUs %*pbl do not appear in sysfs\n",
 			cpumask_pr_args(&cell->cpus));
+	cell_unregister(cell);
+	cell_return_cpus(cell);
 	cell_pci_release(cell);
 	pr_info("Destroyed Jailhouse cell \"%s\"\n", cell->name);
 	cell_put(cell);

@@ -66,10 +66,13 @@ static void stats_release(struct kobject *kobj)
 }
 
 static const struct sysfs_ops stat_ops = { .show = stat_show };
+/*
+ * No default groups, here and below: those the kernel removes file by file and by
+ * name, but a directory with all that is in it at once, for half the work.
+ */
 static const struct kobj_type stats_ktype = {
 	.release = stats_release,
 	.sysfs_ops = &stat_ops,
-	.default_groups = stat_groups,
 };
 
 static void stat_attrs_init(void)
@@ -99,10 +102,14 @@ static struct stats_dir *stats_dir_create(struct cell *cell, struct kobject *par
 		err = kobject_init_and_add(&dir->kobj, &stats_ktype, parent, "statistics");
 	else
 		err = kobject_init_and_add(&dir->kobj, &stats_ktype, parent, "cpu%d", cpu);
+	if (!err)
+		err = sysfs_create_groups(&dir->kobj, stat_groups);
 	if (err) {
 		kobject_put(&dir->kobj);
 		return ERR_PTR(err);
 	}
+	/* That a CPU changes its cell is no news of its own. */
+	dir->kobj.uevent_suppress = 1;
 	return dir;
 }
 
@@ -115,28 +122,44 @@ static void stats_dir_remove(struct stats_dir **dir)
 	*dir = NULL;
 }
 
-static void cpu_stats_remove(const struct cpumask *cpus)
+static void cpu_stats_remove(const struct cell *cell)
 {
 	unsigned int cpu;
 
-	for_each_cpu(cpu, cpus)
-		stats_dir_remove(&cpu_stats[cpu]);
+	for_each_cpu(cpu, &cell->cpus)
+		if (cpu_stats[cpu] && cpu_stats[cpu]->cell == cell)
+			stats_dir_remove(&cpu_stats[cpu]);
+}
+
+/* The CPU's directory, from the cell that had the CPU or new. */
+static int cpu_stats_move(unsigned int cpu, struct cell *to)
+{
+	struct stats_dir *dir = cpu_stats[cpu];
+
+	if (dir && kobject_move(&dir->kobj, &to->stats->kobj) == 0) {
+		dir->cell = to;
+		return 0;
+	}
+	stats_dir_remove(&cpu_stats[cpu]);
+	dir = stats_dir_create(to, &to->stats->kobj, cpu);
+	if (IS_ERR(dir))
+		return PTR_ERR(dir);
+	cpu_stats[cpu] = dir;
+	return 0;
 }
 
 /* The directories of these CPUs now belong to that cell. */
 int cell_sysfs_move_cpus(const struct cpumask *cpus, struct cell *to)
 {
-	struct stats_dir *dir;
 	unsigned int cpu;
+	int err;
 
-	cpu_stats_remove(cpus);
 	if (!to->stats)
 		return -ENOENT;
 	for_each_cpu(cpu, cpus) {
-		dir = stats_dir_create(to, &to->stats->kobj, cpu);
-		if (IS_ERR(dir))
-			return PTR_ERR(dir);
-		cpu_stats[cpu] = dir;
+		err = cpu_stats_move(cpu, to);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -240,7 +263,6 @@ static void cell_release(struct kobject *kobj)
 const struct kobj_type cell_ktype = {
 	.release = cell_release,
 	.sysfs_ops = &kobj_sysfs_ops,
-	.default_groups = cell_groups,
 };
 
 /* After an error the caller goes on without (some of) the files; remove works. */
@@ -250,6 +272,8 @@ int cell_sysfs_add(struct cell *cell)
 	int err;
 
 	err = kobject_add(&cell->kobj, cells_dir, "%d", cell->id);
+	if (!err)
+		err = sysfs_create_groups(&cell->kobj, cell_groups);
 	if (err)
 		return err;
 	stats = stats_dir_create(cell, &cell->kobj, ALL_CPUS);
@@ -263,7 +287,7 @@ int cell_sysfs_add(struct cell *cell)
 
 void cell_sysfs_remove(struct cell *cell)
 {
-	cpu_stats_remove(&cell->cpus);
+	cpu_stats_remove(cell);
 	stats_dir_remove(&cell->stats);
 	/* Not if cell_sysfs_add() ran out of memory. */
 	if (cell->kobj.state_in_sysfs)
