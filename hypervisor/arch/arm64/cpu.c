@@ -188,12 +188,13 @@ void arch_cpu_moved(struct per_cpu *cpu)
 	cpu->arch.moved = true;
 }
 
+/*
+ * Off from now on.  Not when the target gets there: it may be started again in
+ * the meantime (Linux takes its CPU back), and that start would be lost.
+ */
 void arch_cpu_forget_signals(struct per_cpu *cpu)
 {
-	spin_lock(&cpu->arch.power_lock);
-	if (cpu->arch.power == CPU_POWER_STARTING)
-		cpu->arch.power = CPU_POWER_OFF;
-	spin_unlock(&cpu->arch.power_lock);
+	psci_cpu_off(cpu);
 }
 
 void arch_cpu_kick(struct per_cpu *cpu)

@@ -146,6 +146,15 @@ linux_return:
 	b	vmreturn
 	.endm
 
+	/* The handler says whether x19 to x29 have changed. */
+	.macro	vector_sync
+	.balign	128
+	regs_save
+	bl	exit_sync
+	cbz	w0, vmreturn_short
+	b	vmreturn
+	.endm
+
 	.macro	own_vector number
 	.balign	128
 	regs_save
@@ -166,11 +175,11 @@ hypervisor_vectors:
 	own_vector 5
 	own_vector 6
 	own_vector 7
-	vector exit_sync
+	vector_sync
 	vector exit_irq
 	vector exit_fiq
 	vector exit_serror
-	vector exit_sync
+	vector_sync
 	vector exit_irq
 	vector exit_fiq
 	vector exit_serror
@@ -194,6 +203,21 @@ vmreturn:
 	ldp	x24, x25, [sp, #0xc0]
 	ldp	x26, x27, [sp, #0xd0]
 	ldp	x28, x29, [sp, #0xe0]
+	ldr	x30, [sp, #0xf0]
+	add	sp, sp, #GUEST_REGS_SIZE
+	eret
+
+vmreturn_short:
+	ldp	x0, x1, [sp]
+	ldp	x2, x3, [sp, #0x10]
+	ldp	x4, x5, [sp, #0x20]
+	ldp	x6, x7, [sp, #0x30]
+	ldp	x8, x9, [sp, #0x40]
+	ldp	x10, x11, [sp, #0x50]
+	ldp	x12, x13, [sp, #0x60]
+	ldp	x14, x15, [sp, #0x70]
+	ldp	x16, x17, [sp, #0x80]
+	ldr	x18, [sp, #0x90]
 	ldr	x30, [sp, #0xf0]
 	add	sp, sp, #GUEST_REGS_SIZE
 	eret

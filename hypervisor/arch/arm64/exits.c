@@ -12,7 +12,7 @@
 #define HYPERCALL_IMMEDIATE	0x4a48
 #define HVC_IMMEDIATE(esr)	((esr) & 0xffff)
 
-void exit_sync(struct guest_regs *regs);
+bool exit_sync(struct guest_regs *regs);
 void exit_irq(struct guest_regs *regs);
 void exit_fiq(struct guest_regs *regs);
 void exit_serror(struct guest_regs *regs);
@@ -34,31 +34,23 @@ void guest_advance_it(void)
 
 /* --- Events --------------------------------------------------------------------- */
 
-static void start_or_stay_off(struct per_cpu *cpu)
+/* The lowest CPU starts, all others wait for CPU_ON (abi.md 7.6). */
+static void start_lowest(struct per_cpu *cpu)
 {
+	if (cell_next_cpu(cpu->cell, -1) != (int)cpu->cpu_id)
+		return;
 	spin_lock(&cpu->arch.power_lock);
-	cpu->arch.power = CPU_POWER_OFF;
-	/* The lowest CPU starts, all others wait for CPU_ON (abi.md 7.6). */
-	if (cell_next_cpu(cpu->cell, -1) == (int)cpu->cpu_id) {
-		cpu->arch.start_entry = cpu->cell->config->cpu_reset_address;
-		cpu->arch.start_context = 0;
-		cpu->arch.power = CPU_POWER_STARTING;
-	}
+	cpu->arch.start_entry = cpu->cell->config->cpu_reset_address;
+	cpu->arch.start_context = 0;
+	cpu->arch.power = CPU_POWER_STARTING;
 	spin_unlock(&cpu->arch.power_lock);
 }
 
+/* Who asked for parking or reset has switched this CPU off (arch_cpu_forget_signals()). */
 static void handle_management(struct per_cpu *cpu)
 {
-	switch (cpu_handle_events()) {
-	case CPU_PARK:
-		psci_cpu_off(cpu);
-		break;
-	case CPU_RESET:
-		start_or_stay_off(cpu);
-		break;
-	case CPU_CONTINUE:
-		break;
-	}
+	if (cpu_handle_events() == CPU_RESET)
+		start_lowest(cpu);
 }
 
 /* An interrupt that comes between the look and the WFI ends the WFI at once. */
@@ -215,11 +207,17 @@ static inline bool dispatch(struct guest_regs *regs, u64 esr)
 	return dispatch_rare(regs, esr);
 }
 
-void exit_sync(struct guest_regs *regs)
+/* False: of the frame nothing has changed that C functions preserve (x19 to x29). */
+bool exit_sync(struct guest_regs *regs)
 {
+	u64 esr = sysreg_read(esr_el2);
+
 	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_TOTAL);
-	if (!dispatch(regs, sysreg_read(esr_el2)))
+	if (!dispatch(regs, esr))
 		arch_panic_park();
+	else if (ESR_EC(esr) == EC_HVC64)
+		return false;
+	return true;
 }
 
 void exit_serror(struct guest_regs *regs)

@@ -14,6 +14,7 @@
 #define INTERFACE_SIZE	0x2000
 #define HCR_EN		(1U << 0)
 #define CTLR_ENABLE	(1U << 0)
+#define TYPER_CPU_NUMBER (7U << 5)	/* interfaces, less one (4.3.2) */
 
 /* GICH_VMCR (5.3.3) */
 #define VMCR_ENABLE	(1U << 0)
@@ -61,10 +62,20 @@ static int gicv2_init(void)
 	return gicc && gich ? 0 : trace_error(-ENOMEM);
 }
 
-/* Each CPU reads its own bit in the targets of its own interrupts (4.3.12). */
+/*
+ * Each CPU reads its own bit in the targets of its own interrupts.  With a single
+ * CPU the registers read 0 (4.3.12), and all that there is goes to it.
+ */
+static u8 own_target(void)
+{
+	if (!(mmio_read32((char *)gic.dist + GICD_TYPER) & TYPER_CPU_NUMBER))
+		return 1;
+	return mmio_read8((char *)gic.dist + GICD_ITARGETSR);
+}
+
 static int find_target(struct per_cpu *cpu)
 {
-	u8 target = mmio_read8((char *)gic.dist + GICD_ITARGETSR);
+	u8 target = own_target();
 
 	if (target == 0 || (target & (target - 1))) {
 		printk("ERROR: CPU %u has no interface of the GICv2 (target mask 0x%x) ",
@@ -269,7 +280,8 @@ static bool is_private(u64 address)
 	return address >= GICD_ICFGR && address < GICD_ICFGR + 8;
 }
 
-static enum mmio_result handle_dist(void *arg, struct mmio_access *access)
+/* Of them some are each CPU's own. */
+static __cold enum mmio_result access_banked(void *cell, struct mmio_access *access)
 {
 	u64 address = access->address;
 
@@ -277,7 +289,7 @@ static enum mmio_result handle_dist(void *arg, struct mmio_access *access)
 		access->value = 0;
 	} else if (address == GICD_SGIR) {
 		if (access->is_write && access->size == 4)
-			send_sgi(arg, (u32)access->value);
+			send_sgi(cell, (u32)access->value);
 		else
 			access->value = 0;
 	} else if (address >= GICD_CPENDSGIR && address < GICD_SPENDSGIR + NUM_SGIS) {
@@ -286,11 +298,18 @@ static enum mmio_result handle_dist(void *arg, struct mmio_access *access)
 		gic_private_access(this_cpu(), access);
 	} else {
 		if (access->is_write && address >= GICD_ITARGETSR && address < GICD_ICFGR &&
-		    check_targets(arg, access) == MMIO_ERROR)
+		    check_targets(cell, access) == MMIO_ERROR)
 			return MMIO_ERROR;
-		return gic_dist_access(arg, access);
+		return gic_dist_access(cell, access);
 	}
 	return MMIO_HANDLED;
+}
+
+static enum mmio_result handle_dist(void *arg, struct mmio_access *access)
+{
+	/* Control and type: everybody's */
+	return access->address < GICD_IGROUPR ? gic_dist_access(arg, access) :
+		access_banked(arg, access);
 }
 
 static int gicv2_cell_init(struct cell *cell)
@@ -327,5 +346,6 @@ const struct gic_ops gicv2_ops = {
 	.spi_in_cell = gicv2_spi_in_cell,
 	.spi_route = gicv2_spi_route,
 	.cell_init = gicv2_cell_init,
+	.dist_access = handle_dist,
 	.cell_exit = gicv2_cell_exit,
 };

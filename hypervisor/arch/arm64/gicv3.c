@@ -434,5 +434,6 @@ const struct gic_ops gicv3_ops = {
 	.spi_in_cell = gicv3_spi_in_cell,
 	.spi_route = gicv3_spi_route,
 	.cell_init = gicv3_cell_init,
+	.dist_access = handle_dist,
 	.cell_exit = gicv3_cell_exit,
 };

@@ -8,34 +8,19 @@
 #include <arch/io.h>
 #include <arch/irqchip.h>
 #include <arch/sysregs.h>
+#include <lib/spinlock.h>
 #include <lib/string.h>
 
 struct gic gic;
 
 /* --- Boot ---------------------------------------------------------------------- */
 
-static const struct gic_ops *ops_of_config(void)
-{
-	switch (system_config->platform_info.arm.gic_version) {
-	case 2:
-		return &gicv2_ops;
-	case 3:
-		return &gicv3_ops;
-	default:
-		return NULL;
-	}
-}
-
 int irqchip_early_init(void)
 {
 	u64 base = system_config->platform_info.arm.gicd_base;
 
-	gic.ops = ops_of_config();
-	if (!gic.ops) {
-		printk("ERROR: .gic_version %u is not supported: 2 or 3\n",
-		       system_config->platform_info.arm.gic_version);
-		return trace_error(-EINVAL);
-	}
+	/* No other version: checked in arch/config.h */
+	gic.ops = system_config->platform_info.arm.gic_version == 2 ? &gicv2_ops : &gicv3_ops;
 	gic.maintenance_irq = system_config->platform_info.arm.maintenance_irq;
 	if (gic.maintenance_irq < 16 || gic.maintenance_irq > 31) {
 		printk("ERROR: .maintenance_irq %u is not a PPI (16 to 31)\n",
@@ -43,6 +28,7 @@ int irqchip_early_init(void)
 		return trace_error(-EINVAL);
 	}
 	gic.ppi_mask = 0xffff0000 & ~(1U << gic.maintenance_irq);
+	gic.dist_phys = base;
 	gic.dist = hv_map(hpa(base), gic.ops->dist_size, PG_READ | PG_WRITE | PG_DEVICE);
 	if (!gic.dist)
 		return trace_error(-ENOMEM);
@@ -181,15 +167,40 @@ static struct per_cpu *first_cpu(const struct cell *cell)
 	return cpu < 0 ? NULL : per_cpu((unsigned int)cpu);
 }
 
-/* Off, nothing pending or active. */
-static void spi_reset(unsigned int irq)
+/* As the root cell had them when they went to another cell: Linux sets the priority only once. */
+static u8 root_priority[ARM_MAX_IRQS];
+static u32 root_config[ARM_MAX_IRQS / 16], root_enabled[ARM_MAX_IRQS / 32];
+
+static char *spi_config(unsigned int irq)
 {
-	u32 bit = 1U << (irq % 32);
-	char *word = (char *)gic.dist + irq / 32 * 4;
+	return (char *)gic.dist + GICD_ICFGR + irq / 16 * 4;
+}
+
+static void spi_remember(unsigned int irq)
+{
+	u32 trigger = 3U << (irq % 16 * 2), bit = 1U << (irq % 32);
+
+	root_priority[irq] = mmio_read8((char *)gic.dist + GICD_IPRIORITYR + irq);
+	root_config[irq / 16] = (root_config[irq / 16] & ~trigger) |
+		(mmio_read32(spi_config(irq)) & trigger);
+	root_enabled[irq / 32] = (root_enabled[irq / 32] & ~bit) |
+		(mmio_read32((char *)gic.dist + GICD_ISENABLER + irq / 32 * 4) & bit);
+}
+
+/* Off, nothing pending or active; the trigger is that of the device, which Linux knew. */
+static void spi_reset(unsigned int irq, u8 priority)
+{
+	u32 bit = 1U << (irq % 32), trigger = 3U << (irq % 16 * 2);
+	char *word = (char *)gic.dist + irq / 32 * 4, *config = spi_config(irq);
 
 	mmio_write32(word + GICD_ICENABLER, bit);
 	mmio_write32(word + GICD_ICPENDR, bit);
 	mmio_write32(word + GICD_ICACTIVER, bit);
+	mmio_write8((char *)gic.dist + GICD_IPRIORITYR + irq, priority);
+	spin_lock(&gic.lock);
+	mmio_write32(config, (mmio_read32(config) & ~trigger) |
+		     (root_config[irq / 16] & trigger));
+	spin_unlock(&gic.lock);
 }
 
 /* What goes to a CPU of another cell goes to the first one of this cell. */
@@ -202,11 +213,18 @@ static void spis_reroute(const struct cell *cell)
 			gic.ops->spi_route(irq, cpu);
 }
 
-static void spis_reset(const struct cell *cell)
+static void spis_reset(const struct cell *cell, bool for_root)
 {
 	for (unsigned int irq = 32; irq < gic.num_irqs; irq++)
 		if (cell_owns_irq(cell, irq))
-			spi_reset(irq);
+			spi_reset(irq, for_root ? root_priority[irq] : 0);
+}
+
+static void spis_remember(const struct cell *cell)
+{
+	for (unsigned int irq = 32; irq < gic.num_irqs; irq++)
+		if (cell_owns_irq(cell, irq))
+			spi_remember(irq);
 }
 
 /* Records of other controllers are none of ours (abi.md 1.7). */
@@ -253,8 +271,19 @@ static int irqchip_cell_init(struct cell *cell)
 		return err;
 	for (unsigned int n = 0; n < ARRAY_SIZE(cell->arch.irqs); n++)
 		root_cell.arch.irqs[n] &= ~cell->arch.irqs[n];
-	spis_reset(cell);
+	spis_remember(cell);
+	spis_reset(cell, false);
 	return 0;
+}
+
+/* Routes are right again: what Linux had on when it gave the SPI away can come. */
+static void spis_return(const struct cell *cell)
+{
+	for (unsigned int n = 1; n < ARRAY_SIZE(root_enabled); n++)
+		if (cell->arch.irqs[n] & root_cell.arch.irqs[n] & root_enabled[n])
+			mmio_write32((char *)gic.dist + GICD_ISENABLER + 4 * n,
+				     cell->arch.irqs[n] & root_cell.arch.irqs[n] &
+				     root_enabled[n]);
 }
 
 /* What root's configuration lists goes back to it. */
@@ -265,15 +294,18 @@ static void irqchip_cell_exit(struct cell *cell)
 	gic.ops->cell_exit(cell);
 	if (cell == &root_cell)
 		return;
-	spis_reset(cell);
+	spis_reset(cell, true);
 	irqs_of_config(root_cell.config, configured);
 	for (unsigned int n = 0; n < ARRAY_SIZE(configured); n++)
 		root_cell.arch.irqs[n] |= configured[n] & cell->arch.irqs[n];
+	spis_reroute(&root_cell);
+	spis_return(cell);
 }
 
 static void irqchip_cell_reset(struct cell *cell)
 {
-	spis_reset(cell);
+	if (cell != &root_cell)
+		spis_reset(cell, false);
 	spis_reroute(cell);
 }
 

@@ -138,35 +138,53 @@ static long features(u32 function)
 	}
 }
 
+static bool answer(struct guest_regs *regs, long result)
+{
+	regs->x[0] = (u64)result;
+	/* The instruction is not skipped by the CPU (DDI 0487, D1.3.2). */
+	guest_skip_instruction(true);
+	return true;
+}
+
+/* Another life begins: no result, no next instruction. */
+static bool cpu_off(void)
+{
+	psci_cpu_off(this_cpu());
+	arm_handle_events();
+	return true;
+}
+
 /* The 32-bit calls take 32 bits of each argument (Arm DEN 0028, 2.6). */
-long psci_call(struct guest_regs *regs, u32 function, bool *handled)
+static __cold bool call_about_cpus(struct guest_regs *regs, u32 function)
 {
 	u64 mask = function & PSCI_64 ? ~0ULL : 0xffffffffULL;
 	u64 arg1 = regs->x[1] & mask, arg2 = regs->x[2] & mask, arg3 = regs->x[3] & mask;
 
-	*handled = true;
 	switch (function) {
-	case PSCI_VERSION:
-		return PSCI_VERSION_1_1;
 	case PSCI_CPU_SUSPEND:
 	case PSCI_CPU_SUSPEND | PSCI_64:
-		return suspend();
+		return answer(regs, suspend());
 	case PSCI_CPU_OFF:
 	case PSCI_CPU_OFF_UBOOT:
-		psci_cpu_off(this_cpu());
-		arm_handle_events();
-		*handled = false;	/* another life: no result, no next instruction */
-		return 0;
+		return cpu_off();
 	case PSCI_CPU_ON:
 	case PSCI_CPU_ON | PSCI_64:
 	case PSCI_CPU_ON_UBOOT:
-		return cpu_on(arg1, arg2, arg3);
+		return answer(regs, cpu_on(arg1, arg2, arg3));
 	case PSCI_AFFINITY_INFO:
 	case PSCI_AFFINITY_INFO | PSCI_64:
-		return affinity_info(arg1, arg2);
+		return answer(regs, affinity_info(arg1, arg2));
 	case PSCI_FEATURES:
-		return features((u32)arg1);
+		return answer(regs, features((u32)arg1));
 	default:
-		return PSCI_NOT_SUPPORTED;
+		return answer(regs, PSCI_NOT_SUPPORTED);
 	}
+}
+
+bool psci_call(struct guest_regs *regs, u32 function)
+{
+	CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_PSCI);
+	if (function == PSCI_VERSION)
+		return answer(regs, PSCI_VERSION_1_1);
+	return call_about_cpus(regs, function);
 }

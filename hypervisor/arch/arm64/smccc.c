@@ -61,20 +61,12 @@ static bool refuse(u32 function)
 	return false;
 }
 
-/* The instruction is not skipped by the CPU (DDI 0487, D1.3.2). */
-bool handle_smc(struct guest_regs *regs)
+static __cold bool other_call(struct guest_regs *regs, u32 function)
 {
-	u32 function = (u32)regs->x[0];
 	bool handled = true;
 	long result = PSCI_NOT_SUPPORTED;
 
 	switch (SMCCC_OWNER(function)) {
-	case SMCCC_OWNER_STANDARD:
-		CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_PSCI);
-		result = psci_call(regs, function, &handled);
-		if (!handled)
-			return true;
-		break;
 	case SMCCC_OWNER_SIP:
 		/* Linux' clock and firmware drivers spin when nobody answers (bugs.md A19). */
 		CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_SMCCC);
@@ -85,20 +77,23 @@ bool handle_smc(struct guest_regs *regs)
 	case SMCCC_OWNER_ARCH:
 		CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_SMCCC);
 		result = arch_call(regs, function, &handled);
-		if (!handled)
-			return refuse(function);
 		break;
 	default:
-		if (function == PSCI_CPU_OFF_UBOOT || function == PSCI_CPU_ON_UBOOT) {
-			CPU_STAT(JAILHOUSE_CPU_STAT_VMEXITS_PSCI);
-			result = psci_call(regs, function, &handled);
-			if (!handled)
-				return true;
-			break;
-		}
-		return refuse(function);
+		if (function == PSCI_CPU_OFF_UBOOT || function == PSCI_CPU_ON_UBOOT)
+			return psci_call(regs, function);
+		handled = false;
 	}
+	if (!handled)
+		return refuse(function);
 	regs->x[0] = (u64)result;
 	guest_skip_instruction(true);
 	return true;
+}
+
+bool handle_smc(struct guest_regs *regs)
+{
+	u32 function = (u32)regs->x[0];
+
+	return SMCCC_OWNER(function) == SMCCC_OWNER_STANDARD ? psci_call(regs, function) :
+		other_call(regs, function);
 }

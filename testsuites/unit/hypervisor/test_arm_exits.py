@@ -19,6 +19,7 @@ extern u32 fake_kicks, fake_waits, fake_firmware_calls, fake_events, fake_num_ac
 extern long (*fake_firmware)(u32 function, u64 arg);
 extern u64 fake_lr_empty, fake_value;
 extern struct mmio_access fake_accesses[2];
+extern struct mmio_access fake_dist_access;
 extern int fake_result;
 extern u32 fake_code[1024];
 extern char fake_log[];
@@ -220,6 +221,19 @@ def test_loads(world: World, size: int, sign: bool, wide: bool, expected: int) -
     world.lib.fake_value = 0xFFEEDDCCBBAA9988
     assert world.lib.fake_abort(syndrome(size, 4, write=False, sign=sign, wide=wide), 0x10, 0x9000000)
     assert world.x[4] == expected
+
+
+def test_the_distributor_is_not_searched_for(world: World) -> None:
+    """Its window, and not a byte more, goes straight to the GIC, at offsets."""
+    assert world.lib.fake_abort(syndrome(4, 4, write=False), 0xFF8, 0x800F000)
+    access = world.lib.fake_dist_access
+    assert (access.address, access.size, access.is_write) == (0xFFF8, 4, False)
+    assert world.x[4] == 0x5A
+    assert world.lib.fake_num_accesses == 0
+    for address in (0x8010000, 0x7FFF000):
+        assert world.lib.fake_abort(syndrome(4, 4, write=False), 0, address)
+        assert world.lib.fake_accesses[(world.lib.fake_num_accesses - 1) & 1].address == address
+    assert world.lib.fake_num_accesses == 2
 
 
 def test_register_31_is_zero(world: World) -> None:

@@ -32,7 +32,18 @@ static u64 lr_empty(void)
 	return fake_lr_empty;
 }
 
-const struct gic_ops gicv3_ops = { .lr_empty = lr_empty };
+struct mmio_access fake_dist_access;
+
+static enum mmio_result dist_access(void *cell, struct mmio_access *access)
+{
+	fake_dist_access = *access;
+	access->value = cell == this_cpu()->cell ? 0x5a : 0;
+	return MMIO_HANDLED;
+}
+
+const struct gic_ops gicv3_ops = {
+	.lr_empty = lr_empty, .dist_size = 0x10000, .dist_access = dist_access,
+};
 const struct gic_ops gicv2_ops;
 
 int cell_next_cpu(const struct cell *cell, int after)
@@ -64,6 +75,7 @@ void fake_world_init(void)
 {
 	gic.ops = &gicv3_ops;
 	gic.num_lrs = 4;
+	gic.dist_phys = 0x08000000;
 	for (unsigned int n = 0; n < CPUS; n++) {
 		per_cpu(n)->cpu_id = n;
 		per_cpu(n)->cell = n < 2 ? &root_cell : &demo_cell;

@@ -46,7 +46,7 @@ bool guest_line_allowed(void);
 bool handle_data_abort(struct guest_regs *regs, u64 esr);	/* mmio_exit.c */
 bool handle_sysreg(struct guest_regs *regs, u64 esr);		/* sysreg.c */
 bool handle_smc(struct guest_regs *regs);			/* smccc.c */
-long psci_call(struct guest_regs *regs, u32 function, bool *handled);	/* psci.c */
+bool psci_call(struct guest_regs *regs, u32 function);		/* psci.c */
 /* Off until somebody starts this CPU. The caller returns to arm_handle_events(). */
 void psci_cpu_off(struct per_cpu *cpu);
 /* This CPU is off: start requests are taken, all else is waited for. */

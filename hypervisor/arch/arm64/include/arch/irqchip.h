@@ -45,6 +45,7 @@ struct gic_ops {
 	bool (*spi_in_cell)(const struct cell *cell, unsigned int irq);
 	void (*spi_route)(unsigned int irq, const struct per_cpu *cpu);
 	int (*cell_init)(struct cell *cell);	/* windows */
+	mmio_handler dist_access;		/* of the distributor, which all cells see at its address */
 	void (*cell_exit)(struct cell *cell);
 };
 
@@ -53,6 +54,7 @@ extern const struct gic_ops gicv2_ops, gicv3_ops;
 extern struct gic {
 	const struct gic_ops *ops;
 	void *dist;
+	u64 dist_phys;
 	unsigned int num_irqs;		/* a multiple of 32 */
 	unsigned int num_lrs;
 	u32 iar_mask;			/* the INTID in what acknowledge() returns */
