@@ -76,7 +76,7 @@ int arch_check_cpus(void)
 {
 	if (is_kernel_in_hyp_mode()) {
 		pr_err("the kernel runs in EL2 (VHE), which leaves no room for a hypervisor: boot with "
-		       "kvm-arm.mode=nvhe (and kvm.enable_virt_at_load=0 from Linux 6.12 on)\n");
+		       "id_aa64mmfr1.vh=0 kvm-arm.mode=none\n");
 		return -ENODEV;
 	}
 	if (!has_el2()) {
@@ -91,8 +91,7 @@ int arch_check_cpus(void)
 	found_problems = 0;
 	on_each_cpu(probe_stub, NULL, 1);
 	if (test_bit(STUB_REPLACED, &found_problems)) {
-		pr_err("EL2 is in use by KVM: boot with kvm-arm.mode=none (or "
-		       "kvm.enable_virt_at_load=0 from Linux 6.12 on)\n");
+		pr_err("EL2 is in use by KVM: boot with kvm-arm.mode=none\n");
 		return -ENODEV;
 	}
 	return 0;

@@ -309,7 +309,7 @@ static int check_platform(const struct jailhouse_system *sys, const struct confi
 	if (!arch_console_valid(&sys->debug_console))
 		return refuse(&sys->root_cell, "debug_console type %u", sys->debug_console.type);
 	if (!arch_platform_valid(sys))
-		return refuse(&sys->root_cell, "pm_timer_address collides with other ports");
+		return refuse(&sys->root_cell, ARCH_PLATFORM_REFUSED);
 	return 0;
 }
 

@@ -26,6 +26,8 @@ static inline bool arch_console_valid(const struct jailhouse_console *con)
 		 (con->flags & JAILHOUSE_CON_ACCESS_MMIO));
 }
 
+#define ARCH_PLATFORM_REFUSED	".gic_version is not 2 or 3"
+
 static inline bool arch_platform_valid(const struct jailhouse_system *sys)
 {
 	unsigned int version = sys->platform_info.arm.gic_version;
