@@ -45,6 +45,8 @@ class Variant:
     without: tuple[str, ...] = ()
     cpus: int | None = None
     cpu: str | None = None
+    #: The emulator's machine with its options.
+    board: str | None = None
     #: False: no memory is kept from Linux.
     reserved: bool = True
 
@@ -53,6 +55,7 @@ class Variant:
             spec,
             cpus=self.cpus or spec.cpus,
             cpu=self.cpu or spec.cpu,
+            machine=self.board or spec.machine,
             reservation=spec.reservation if self.reserved else None,
         )
 

@@ -89,7 +89,7 @@ class Result:
 
 
 def parse_records(text: str) -> dict[tuple[str, str], list[int]]:
-    """Lines of `inmates/tests/x86/records.h`; what is no series is a failure."""
+    """Lines of `inmates/tests/common/records.h`; what is no series is a failure."""
     found: dict[tuple[str, str], list[int]] = {}
     for line in text.splitlines():
         words = line.split()

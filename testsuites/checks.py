@@ -35,6 +35,8 @@ FAILED = (ProductFailure, AssertionError, pytest.fail.Exception)
 COMMAND_LINE = 0x1000
 #: The hypervisor's image, by what it needs of the CPU.
 IMAGES = {"svm": "jailhouse-amd.bin", "vmx": "jailhouse-intel.bin"}
+#: Why a CPU is parked; ARM says what it was first (abi.md 11.1).
+FATAL_LINES = r"^(?:FATAL: |Unhandled data |Attempt to route ).*$"
 _SCRIPTS = Path(__file__).parent / "guest"
 
 
@@ -142,7 +144,7 @@ class Bench:
         while not deadline.expired:
             parked = re.search(r"^(Parking CPU \d+ .*)\n", self.hypervisor_text(), re.M)
             if parked:
-                lines = re.findall(r"^FATAL: .*$", self.hypervisor_text(), re.M)
+                lines = re.findall(FATAL_LINES, self.hypervisor_text(), re.M)
                 return "\n".join([*lines, parked[1]])
             ended = re.search(r"^RESULT (.*(?:\nVALUE .*)?)\nDONE ", self.text(), re.M)
             if ended:

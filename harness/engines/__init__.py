@@ -99,7 +99,7 @@ class Wiring:
 
     @property
     def debug_port(self) -> Path:
-        """What programs in an unattended machine write to port 0xe9."""
+        """What programs in an unattended machine write to port 0xe9, or by semihosting."""
         return self.directory / "records.log"
 
     @property

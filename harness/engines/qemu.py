@@ -17,7 +17,7 @@ def render(spec: MachineSpec, engine: Engine, boot: Boot, wiring: Wiring) -> lis
     """The command line that runs `spec` in `engine`."""
     return [
         *_processors(spec, engine),
-        *_control(wiring),
+        *_control(spec, wiring),
         *_serials(spec, wiring),
         *_devices(spec, wiring),
         "-kernel", str(boot.kernel),
@@ -34,7 +34,7 @@ def render_bare(
     """The command line that runs a multiboot program with `words` on the bare machine."""
     return [
         *_processors(spec, engine),
-        *_control(wiring),
+        *_control(spec, wiring),
         *_serials(spec, wiring),
         *_devices(spec, wiring),
         "-kernel", str(program),
@@ -57,12 +57,12 @@ def _processors(spec: MachineSpec, engine: Engine) -> list[str]:
     ]  # fmt: skip
 
 
-def _control(wiring: Wiring) -> list[str]:
+def _control(spec: MachineSpec, wiring: Wiring) -> list[str]:
     if wiring.unattended:
-        return [
-            "-chardev", f"file,id=records,path={wiring.debug_port}",
-            "-device", "isa-debugcon,chardev=records,iobase=0xe9",
-        ]  # fmt: skip
+        records = ["-chardev", f"file,id=records,path={wiring.debug_port}"]
+        if spec.architecture == "arm64":
+            return [*records, "-semihosting-config", "enable=on,target=native,chardev=records"]
+        return [*records, "-device", "isa-debugcon,chardev=records,iobase=0xe9"]
     return [
         "-chardev", f"socket,id=qmp,path={wiring.qmp},server=off",
         "-mon", "chardev=qmp,mode=control",

@@ -28,18 +28,21 @@ from typing import Any
 
 SHARE = "/usr/share/jailhouse"
 CELLS = "/sys/devices/jailhouse/cells"
-#: rdtsc; shl $32,%rdx; or %rdx,%rax; ret
-READ_TSC = bytes.fromhex("0f31 48c1e220 4809d0 c3")
+#: rdtsc; shl $32,%rdx; or %rdx,%rax; ret - and mrs x0, cntvct_el0; ret
+READ_CLOCK = {
+    "x86_64": bytes.fromhex("0f31 48c1e220 4809d0 c3"),
+    "aarch64": bytes.fromhex("40e03bd5 c0035fd6"),
+}
 
 
 class Failed(Exception):
     """A step did not do what the scenario says."""
 
 
-def _tsc_reader() -> Callable[[], int]:
-    """Reads the time stamp counter of whatever CPU runs this; it is one for all."""
+def _clock_reader() -> Callable[[], int]:
+    """Reads the counter of whatever CPU runs this; it is one for all."""
     page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-    page.write(READ_TSC)
+    page.write(READ_CLOCK[os.uname().machine])
     address = ctypes.addressof(ctypes.c_char.from_buffer(page))
     function = ctypes.CFUNCTYPE(ctypes.c_uint64)(address)
 
@@ -53,16 +56,16 @@ class TimedIoctl:
     """Stands in for the `fcntl` module in `jailhouse.device`: how long the call took."""
 
     def __init__(self) -> None:
-        self._tsc = _tsc_reader()
-        self._tsc()
+        self._clock = _clock_reader()
+        self._clock()
         self.ticks = 0
 
     def ioctl(self, handle: int, request: int, record: Any) -> int:
-        began = self._tsc()
+        began = self._clock()
         try:
             return int(fcntl.ioctl(handle, request, record))
         finally:
-            self.ticks = self._tsc() - began
+            self.ticks = self._clock() - began
 
 
 class Executor:
@@ -182,15 +185,21 @@ def _record(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _tell(path: str, lines: list[dict[str, Any]]) -> None:
     """Raw: a terminal would add carriage returns."""
     handle = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    if os.isatty(handle):
+        _make_raw(handle)
+    data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    while data:
+        data = data[os.write(handle, data) :]
+    if os.isatty(handle):
+        termios.tcdrain(handle)
+
+
+def _make_raw(handle: int) -> None:
     mode = termios.tcgetattr(handle)
     mode[0] = mode[1] = mode[3] = 0
     mode[2] = termios.CS8 | termios.CREAD | termios.CLOCAL
     mode[4] = mode[5] = termios.B115200
     termios.tcsetattr(handle, termios.TCSANOW, mode)
-    data = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    while data:
-        data = data[os.write(handle, data) :]
-    termios.tcdrain(handle)
 
 
 def main(arguments: list[str]) -> int:

@@ -153,7 +153,7 @@ def fresh_linux(
     """Boots machines of the test's own; the shared one is paused meanwhile.
 
     `fresh_linux(parameters=("pti=on",), without=("nokaslr",), kernel="6.12",
-    cpus=3, cpu="qemu64", reserved=False, artifacts=...)`; all optional. The
+    cpus=3, cpu="qemu64", board="q35", reserved=False, artifacts=...)`; all optional. The
     Linux is at the machine's boot: load the module yourself.
     """
     run = request.config.stash[RUN]

@@ -296,6 +296,11 @@ def foreign_iommu(extension: str) -> Callable[[bytearray], bytes]:
     return poke(88, kind + b"\x00\x00\x00\x00\x00\xd9\xfe")
 
 
+def placed(x86: int, arm64: int) -> Callable[[bytearray], bytes]:
+    """hypervisor_memory elsewhere; byte 5 of a configuration is its architecture (0: x86)."""
+    return lambda config: poke(12, (arm64 if config[5] else x86).to_bytes(8, "little"))(config)
+
+
 #: What is the same for every architecture; the rest follows.
 EARLY_EVERYWHERE = {
     "signature": (poke(0, b"JHXXX"), errno.EINVAL, "Not a system configuration"),
@@ -306,10 +311,11 @@ EARLY_EVERYWHERE = {
     "cpu-too-few": (cpus(-1), errno.EINVAL, "CPU"),
     "no-memory-for-core": (poke(28, b"\x00\x10\x00\x00\x00\x00\x00\x00"), errno.EINVAL, "memory"),
     "no-reservation": (
-        poke(12, (0x10000000).to_bytes(8, "little")),
+        placed(0x10000000, 0x50000000),
         errno.EINVAL,
         "request_mem_region failed for hypervisor memory",
     ),
+    "no-memory": (placed(0x50000000, 0x10000000), errno.EINVAL, "there is no memory at"),
     # The ioctl has no length: the tool lets the memory end where the file ends.
     "empty": (lambda config: b"", errno.EFAULT, "(?i)configuration"),
     "truncated": (lambda config: bytes(config[:300]), errno.EFAULT, "(?i)configuration"),
@@ -338,7 +344,7 @@ def test_a13_page_pool_too_small(verbs: Jailhouse, target: Target) -> None:
     good = root_config(verbs, target)
     outcomes = []
     whole = int.from_bytes(good[28:36], "little") // 4096
-    for pages in (80, 100, 120, 140, 160, 200, 300, 500, whole):
+    for pages in (40, 80, 100, 120, 140, 160, 200, 300, 500, whole):
         config = bytearray(good)
         config[28:36] = (pages * 4096).to_bytes(8, "little")
         verbs.linux.put(bytes(config), "/tmp/small.cell")

@@ -40,7 +40,7 @@ static struct {
 	char *dist, *cpu_interface, *redists;
 } gic;
 
-#define MAX_HANDLERS		16
+#define MAX_HANDLERS		24
 
 static struct {
 	unsigned int irq;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * One thing that a cell must not get away with, chosen by what=<name>;
- * addr=, value= where it matters.
+ * addr=, value=, size= where it matters.  cpu=1: the cell's second CPU does it,
+ * and the first one says ALIVE <n> ten times a second.
  *
  * Output: WHAT <name>, GO; then, if the hypervisor lets the program go on,
  * RESULT survived [<value>] or RESULT exception <class>, DONE violate ok.  Not
@@ -13,20 +14,59 @@
 #define GICD_ITARGETSR	0x800
 
 static u64 address, value, result;
+static unsigned int size;
 
 static void mem_read(void *arg __maybe_unused)
 {
-	result = mmio_read32((void *)address);
+	if (size == 1)
+		result = mmio_read8((void *)address);
+	else if (size == 2)
+		result = mmio_read16((void *)address);
+	else if (size == 4)
+		result = mmio_read32((void *)address);
+	else
+		result = mmio_read64((void *)address);
 }
 
 static void mem_write(void *arg __maybe_unused)
 {
-	mmio_write32((void *)address, (u32)value);
+	if (size == 1)
+		mmio_write8((void *)address, (u8)value);
+	else if (size == 2)
+		mmio_write16((void *)address, (u16)value);
+	else if (size == 4)
+		mmio_write32((void *)address, (u32)value);
+	else
+		mmio_write64((void *)address, value);
+}
+
+/* Two registers and a base that changes: the CPU tells the hypervisor nothing of it. */
+static void mem_pair(void *arg __maybe_unused)
+{
+	u64 one, two, pos = address;
+
+	asm volatile("ldp %0, %1, [%2], #16" : "=&r" (one), "=&r" (two), "+r" (pos) : : "memory");
+	result = one;
+}
+
+/* What no compiler emits for a device: an atomic addition, here by exclusives */
+static void mem_exclusive(void *arg __maybe_unused)
+{
+	asm volatile("ldxr %w0, [%1]" : "=&r" (result) : "r" (address) : "memory");
 }
 
 static void mem_execute(void *arg __maybe_unused)
 {
+	/* Device memory is not executable: the guest's own tables would end it. */
+	map_range(address, 4, MAP_CACHED);
 	((void (*)(void))address)();
+}
+
+/* Tables of the guest where it has no memory: the walk itself is refused. */
+static void page_table(void *arg __maybe_unused)
+{
+	sysreg_write(ttbr0_el1, address);
+	asm volatile("dsb sy\n\ttlbi vmalle1\n\tdsb sy\n\tisb" : : : "memory");
 }
 
 static void call_smc(void *arg __maybe_unused)
@@ -49,6 +89,12 @@ static void implementation_defined(void *arg __maybe_unused)
 	result = sysreg_read(S3_1_C15_C2_0);
 }
 
+/* Registers and instructions of EL2 are undefined here. */
+static void hcr(void *arg __maybe_unused)
+{
+	result = sysreg_read(hcr_el2);
+}
+
 /* An SPI of this cell to the CPU that value= names (an MPIDR, or a number on GICv2). */
 static void route(void *arg __maybe_unused)
 {
@@ -69,44 +115,88 @@ static void set_way(void *arg __maybe_unused)
 		asm volatile("dc isw, %0" : : "r" (set << 6) : "memory");
 }
 
+static void __noreturn wait_for_nothing(void *arg __maybe_unused)
+{
+	halt();
+}
+
+static void __noreturn spin(void *arg __maybe_unused)
+{
+	for (;;)
+		asm volatile("");
+}
+
 static const struct {
 	const char *name;
 	void (*act)(void *arg);
 } violations[] = {
 	{ "read", mem_read },
 	{ "write", mem_write },
+	{ "pair", mem_pair },
+	{ "exclusive", mem_exclusive },
+	{ "page-table", page_table },
+	{ "wfi", wait_for_nothing },
+	{ "spin", spin },
 	{ "execute", mem_execute },
 	{ "smc", call_smc },
 	{ "hvc", call_hvc },
 	{ "actlr", actlr },
 	{ "impdef", implementation_defined },
+	{ "hcr", hcr },
 	{ "route", route },
 	{ "setway", set_way },
 };
 
-void inmate_main(void)
-{
-	char what[16] = "";
-	unsigned int n;
-	int caught;
+static unsigned int chosen;
 
-	cmdline_find("what", what, sizeof(what));
-	address = (u64)cmdline_int("addr", 0x40000000);
-	value = (u64)cmdline_int("value", 0);
-	for (n = 0; n < ARRAY_SIZE(violations); n++)
-		if (strcmp(violations[n].name, what) == 0)
-			break;
-	if (n == ARRAY_SIZE(violations)) {
-		printf("DONE violate failed: what=\"%s\"\n", what);
-		comm_set_state(JAILHOUSE_CELL_FAILED);
-		halt();
-	}
-	printf("WHAT %s\nGO\n", what);
-	caught = trap_catch(violations[n].act, 0);
+static void act(void)
+{
+	int caught = trap_catch(violations[chosen].act, 0);
+
 	if (caught >= 0)
 		printf("RESULT exception 0x%x\n", caught);
 	else
 		printf("RESULT survived 0x%llx\n", result);
 	printf("DONE violate ok\n");
 	stop();
+}
+
+static void __noreturn watch_other(void)
+{
+	unsigned int n;
+	u64 other;
+
+	if (!smp_other_mpidr(0, &other) || smp_start_cpu(other, act)) {
+		printf("DONE violate failed: no second CPU\n");
+		comm_set_state(JAILHOUSE_CELL_FAILED);
+		halt();
+	}
+	for (n = 0;; n++) {
+		if (n % 100 == 0)
+			printf("ALIVE %u\n", n / 100);
+		comm_serve();
+		delay_us(1000);
+	}
+}
+
+void inmate_main(void)
+{
+	char what[16] = "";
+
+	cmdline_find("what", what, sizeof(what));
+	address = (u64)cmdline_int("addr", 0x40000000);
+	value = (u64)cmdline_int("value", 0);
+	size = (unsigned int)cmdline_int("size", 4);
+	for (chosen = 0; chosen < ARRAY_SIZE(violations); chosen++)
+		if (strcmp(violations[chosen].name, what) == 0)
+			break;
+	if (chosen == ARRAY_SIZE(violations)) {
+		printf("DONE violate failed: what=\"%s\"\n", what);
+		comm_set_state(JAILHOUSE_CELL_FAILED);
+		halt();
+	}
+	printf("WHAT %s\nGO\n", what);
+	if (cmdline_int("cpu", 0) == 1)
+		watch_other();
+	act();
 }

@@ -40,9 +40,14 @@ SELFTEST_WORDS = (
 )
 
 
+#: Of every architecture.
+COMMON = {"memcheck", "protocol"}
+
+
 def verdict(bench: Bench, name: str, cmdline: str = "", **options: Any) -> list[str]:
     """The lines of a test inmate that must find everything in order."""
-    lines = bench.run(f"tests/x86/{name}.bin", cmdline, until=f"DONE {name}", **options)
+    folder = "common" if name in COMMON else "x86"
+    lines = bench.run(f"tests/{folder}/{name}.bin", cmdline, until=f"DONE {name}", **options)
     assert lines[-1] == f"DONE {name} ok", "\n".join(lines)
     return lines
 
@@ -110,9 +115,9 @@ def test_memcheck(bench: Bench) -> None:
     assert f"CRC 800000 9 {zlib.crc32(b'123456789'):08x}" in lines
     assert f"CRC 1000 8 {zlib.crc32(b'mode=crc'):08x}" in lines
     verdict(bench, "memcheck", "mode=fill")
-    lines = bench.run("tests/x86/memcheck.bin", "mode=verify", until="DONE memcheck")
+    lines = bench.run("tests/common/memcheck.bin", "mode=verify", until="DONE memcheck")
     assert lines[-1] == "DONE memcheck failed"
-    lines = bench.run("tests/x86/memcheck.bin", "mode=scan", until="DONE memcheck")
+    lines = bench.run("tests/common/memcheck.bin", "mode=scan", until="DONE memcheck")
     assert lines == ["SCANNED 200000 400000 key 5ec2e7 nonzero 0 matching 0", "DONE memcheck ok"]
 
 
