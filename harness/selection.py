@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests that make no sense on an architecture are not collected for its targets.
+"""Which tests a run collects for a target.
+
+Tests that make no sense on an architecture are not collected for its targets.
 
 `@pytest.mark.architectures("x86", reason="the IOAPIC is x86's")` says so: this is
 no skip, because nothing is missing there. Where a target lacks what its
 architecture could have, the test is skipped and listed (`needs`, expected/). A target
 beside another one (`Target.beside`) runs only what that one lacks and itself has.
+
+A run that names no target does on some of them a part only (`Target.share`).
 """
 
 from __future__ import annotations
@@ -13,8 +17,12 @@ from typing import Any
 
 import pytest
 
+from harness import shares
+from harness.expected import plain_name
+from harness.results import REPOSITORY
 from harness.targets import TARGETS, Target
 
+SHARES = REPOSITORY / "testsuites" / "shares"
 MARKER = (
     "architectures(*names, reason): this test is about something that only these architectures "
     "have; it is not collected for targets of others"
@@ -47,12 +55,22 @@ def belongs(item: pytest.Item) -> bool:
     return target.architecture in marker.args
 
 
+def wanted(item: pytest.Item, named: bool) -> bool:
+    """Whether a run does it; `named`: it names its targets."""
+    target = _target(item)
+    if named or target is None or not target.share:
+        return True
+    return shares.holds(shares.read(SHARES, target.share), plain_name(item.nodeid, target.name))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    kept = [item for item in items if belongs(item)]
+    named = bool(config.option.targets)
+    kept = [item for item in items if belongs(item) and wanted(item, named)]
     if len(kept) < len(items):
-        config.hook.pytest_deselected(items=[item for item in items if not belongs(item)])
+        ids = {id(item) for item in kept}
+        config.hook.pytest_deselected(items=[item for item in items if id(item) not in ids])
         items[:] = kept

@@ -51,6 +51,8 @@ class Target:
     clock: Clock = Clock.WALL
     #: Part of a run that names no target.
     default: bool = True
+    #: What of the tests such a run does on it: a list in testsuites/shares; empty: all.
+    share: str = ""
     #: What of the CPU the hypervisor needs: svm, vmx, el2.
     extension: str = "svm"
     #: The target that this one runs beside: only tests that it cannot carry are for this one.
@@ -115,11 +117,11 @@ TARGETS: dict[str, Target] = {
         ),
         Target(
             "arm64-gicv3", QEMU_ARM64_GICV3, "qemu-arm64", Accelerator.TCG, "arm64",
-            "qemu-arm64-gicv3", _arm64, default=False, extension="el2",
+            "qemu-arm64-gicv3", _arm64, default=False, share="arm64-gicv3", extension="el2",
         ),
         Target(
             "arm64-gicv2", QEMU_ARM64_GICV2, "qemu-arm64", Accelerator.TCG, "arm64",
-            "qemu-arm64-gicv2", _arm64, default=False, extension="el2",
+            "qemu-arm64-gicv2", _arm64, default=False, share="arm64-gicv2", extension="el2",
         ),
         Target(
             "intel-bochs", BOCHS_X86, "bochs", Accelerator.BOCHS, "bochs-x86", "bochs-x86",

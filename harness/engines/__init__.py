@@ -47,6 +47,9 @@ class Engine:
     def capabilities(self) -> frozenset[str]:
         """Features tests may ask for, by name."""
         found = {self.extension}
+        if self.extension in ("svm", "vmx"):
+            # Hang reports know registers and page tables of x86 only.
+            found.add("hang-states")
         if self.emulator == "qemu":
             # nmi, reset: from outside; monitor: QEMU's own questions and commands;
             # random-addresses: of the kernel, which its own decompressor chooses.

@@ -46,6 +46,7 @@ def symbols(report: Report, cpu: int) -> list[str]:
     return [place.symbol for place in report.samples[-1].cpus[cpu].frames]
 
 
+@pytest.mark.needs("hang-states")
 def test_silent_inmates(jailhouse: Jailhouse) -> None:
     """Three ways of saying nothing, told apart; none of them harms the machine."""
     linux = jailhouse.linux
@@ -101,6 +102,7 @@ def test_spinning_hypervisor(
     assert explain(linux, expired.value, [tmp_path]) is None
 
 
+@pytest.mark.needs("hang-states")
 def test_deadlock_in_linux(fresh_linux: Callable[..., Linux]) -> None:
     """Two threads and two mutexes; then a CPU that takes a spinlock twice."""
     linux = fresh_linux()
@@ -119,7 +121,7 @@ def test_deadlock_in_linux(fresh_linux: Callable[..., Linux]) -> None:
     assert report.samples[-1].cpus[3].task.startswith("hang-spin")
 
 
-@pytest.mark.needs("random-addresses")
+@pytest.mark.needs("random-addresses", "hang-states")
 def test_triple_fault_with_random_addresses(fresh_linux: Callable[..., Linux]) -> None:
     """The slide of a kernel with KASLR is found; what it did last is named."""
     linux = fresh_linux(without=("nokaslr",))

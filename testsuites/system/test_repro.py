@@ -25,6 +25,8 @@ from harness.targets import Target
 from harness.verbs import Jailhouse
 from testsuites.checks import hypervisor_build, hypervisor_with
 
+pytestmark = pytest.mark.architectures("x86", reason="its reports and images are of x86")
+
 REPORTS = REPOSITORY / "repros"
 
 

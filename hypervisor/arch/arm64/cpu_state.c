@@ -11,14 +11,16 @@
 #include <lib/string.h>
 
 #define SCTLR_EL1_RES1	0x30d00800
+#define SCTLR_RES1	0x00c50838	/* as AArch32 has it: also nTWE, nTWI and CP15BEN */
 #define CPACR_FPEN	(3 << 20)
+#define CPACR_CP10_CP11	(0xf << 20)
 
 void fp_reset(void);
 
-static void el1_reset(void)
+static void el1_reset(bool aarch32)
 {
-	sysreg_write(sctlr_el1, SCTLR_EL1_RES1);
-	sysreg_write(cpacr_el1, CPACR_FPEN);
+	sysreg_write(sctlr_el1, aarch32 ? SCTLR_RES1 : SCTLR_EL1_RES1);
+	sysreg_write(cpacr_el1, aarch32 ? CPACR_CP10_CP11 : CPACR_FPEN);
 	sysreg_write(tcr_el1, 0);
 	sysreg_write(ttbr0_el1, 0);
 	sysreg_write(ttbr1_el1, 0);
@@ -77,7 +79,7 @@ void guest_reset(struct guest_regs *regs, u64 entry, u64 context)
 	bool aarch32 = cpu->cell->config->flags & JAILHOUSE_CELL_AARCH32;
 	u64 hcr = sysreg_read(hcr_el2) & ~HCR_RW;
 
-	el1_reset();
+	el1_reset(aarch32);
 	timers_reset();
 	if (cpu->arch.moved) {
 		fp_reset();

@@ -3,6 +3,7 @@
  * Every register of the GIC that a cell sees, in every size: what belongs to
  * others, and what the architecture does not have (IHI 0069 12.1.3), reads 0 and
  * ignores writes.  The cell owns the SPIs own= and second=.
+ * short: only that these arrive.
  *
  * Output: FAILED <what> <address> <size> <value> (the first ones), then
  * READS <n>, WRITES <n>, DONE gic-matrix ok|failed.
@@ -276,11 +277,13 @@ void inmate_main(void)
 	end = v3 ? 0x10000 : 0x1000;
 	for (n = 0; n < 2; n++)
 		check_own_interrupt(own[n]);
-	read_dist(end);
-	write_dist(end);
-	read_dist(end);
-	if (v3)
-		do_redists();
+	if (!cmdline_flag("short", false)) {
+		read_dist(end);
+		write_dist(end);
+		read_dist(end);
+		if (v3)
+			do_redists();
+	}
 	/* What the writes have set is this cell's own. */
 	for (n = 0; n < 2; n++)
 		mmio_write32(dist + GICD_ICENABLER + own[n] / 32 * 4, 1U << (own[n] % 32));

@@ -10,6 +10,11 @@
  */
 #include <inmate.h>
 
+#define GICD_IGROUPR	0x80
+#define GICD_ICENABLER	0x180
+#define GICD_ICPENDR	0x280
+#define GICD_ICACTIVER	0x380
+#define GICD_IPRIORITYR	0x400
 #define GICD_IROUTER	0x6000
 #define GICD_ITARGETSR	0x800
 
@@ -106,6 +111,43 @@ static void route(void *arg __maybe_unused)
 		mmio_write8(dist + GICD_ITARGETSR + address, (u8)(1 << value));
 }
 
+/* A thousand of them */
+static void call_smc_often(void *arg __maybe_unused)
+{
+	unsigned int n;
+
+	for (n = 0; n < 1000; n++)
+		result = (u64)smc(value, 0, 0, 0);
+}
+
+/* All that a cell can do to keep interrupts away, then no way back (bugs.md A10) */
+static void __noreturn mask_everything(void *arg __maybe_unused)
+{
+	char *base;
+	unsigned int n;
+
+	gic_init();
+	base = gic_private_base();
+	mmio_write32(base + GICD_ICENABLER, 0xffffffff);
+	mmio_write32(base + GICD_ICPENDR, 0xffffffff);
+	mmio_write32(base + GICD_ICACTIVER, 0xffffffff);
+	mmio_write32(base + GICD_IGROUPR, 0);
+	for (n = 0; n < 32; n += 4)
+		mmio_write32(base + GICD_IPRIORITYR + n, 0xffffffff);
+	if (gic_version() == 3)
+		asm volatile("msr S3_0_C4_C6_0, xzr\n\tmsr S3_0_C12_C12_7, xzr" : : : "memory");
+	irq_disable();
+	for (;;)
+		asm volatile("");
+}
+
+/* HPFAR_EL2 holds the distributor's page when the store comes (bugs.md U13). */
+static void write_after_gic(void *arg)
+{
+	mmio_read32((void *)(comm_region()->arm.gicd_base + 4));
+	mem_write(arg);
+}
+
 /* Cleans and invalidates by set and way: allowed, and harmless to others (bugs.md A46). */
 static void set_way(void *arg __maybe_unused)
 {
@@ -124,6 +166,12 @@ static void __noreturn spin(void *arg __maybe_unused)
 {
 	for (;;)
 		asm volatile("");
+}
+
+static void __noreturn set_way_for_ever(void *arg)
+{
+	for (;;)
+		set_way(arg);
 }
 
 static const struct {
@@ -145,6 +193,10 @@ static const struct {
 	{ "hcr", hcr },
 	{ "route", route },
 	{ "setway", set_way },
+	{ "setway-loop", set_way_for_ever },
+	{ "smc-storm", call_smc_often },
+	{ "mask", mask_everything },
+	{ "write-after-gic", write_after_gic },
 };
 
 static unsigned int chosen;
