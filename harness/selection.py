@@ -68,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    named = bool(config.option.targets)
+    named = bool(config.option.targets) and not config.option.share
     kept = [item for item in items if belongs(item) and wanted(item, named)]
     if len(kept) < len(items):
         ids = {id(item) for item in kept}

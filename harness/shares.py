@@ -8,7 +8,7 @@
     "system/test_cli.py::test_stats" = "why"
 
 Names are those of `expected`, or what they begin with. A run that names its target
-(`--target`) does everything.
+(`--target`) does everything, unless it says `--share`.
 """
 
 from __future__ import annotations

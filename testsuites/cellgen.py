@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from jailhouse.cellfile import (
+    ArmPlatform,
     CellConfig,
     CellHeader,
     Irqchip,
@@ -268,6 +269,11 @@ def _cell_contents(cell: bytes, system: bytes) -> Iterator[Variant]:
     endpoint = PciDevice(type=PciType.DEVICE, bdf=0x0FF8, num_caps=1)
     endpoint.caps_start = len(config.pci_caps)
     yield variant("capabilities out of range", adding("pci_devices", endpoint), RANGE)
+    platform = SystemConfig.from_bytes(system).platform
+    if isinstance(platform, ArmPlatform):
+        for base in (33, 63, 928, 0xFFFFFFE0):
+            chip = Irqchip(address=platform.gicd_base, pin_base=base)
+            yield variant(f"pin_base {base} of the GIC", adding("irqchips", chip), INVALID)
     if config.architecture == 0:
         yield variant("ports wrap", adding("pio_regions", PioRange(0xFFFF, 2)), RANGE)
         stranger = Irqchip(address=0xDEAD0000)

@@ -34,9 +34,12 @@ from harness.verbs import CONFIGS, Jailhouse, JailhouseError, Pools
 FAILED = (ProductFailure, AssertionError, pytest.fail.Exception)
 COMMAND_LINE = 0x1000
 #: The hypervisor's image, by what it needs of the CPU.
-IMAGES = {"svm": "jailhouse-amd.bin", "vmx": "jailhouse-intel.bin"}
+IMAGES = {"svm": "jailhouse-amd.bin", "vmx": "jailhouse-intel.bin", "el2": "jailhouse.bin"}
 #: Why a CPU is parked; ARM says what it was first (abi.md 11.1).
 FATAL_LINES = r"^(?:FATAL: |Unhandled data |Attempt to route ).*$"
+#: What the program `violate` does that ends its CPU at once, and what it may.
+VIOLATION = {"x86": "port-in", "arm64": "write"}
+HARMLESS = {"x86": "cr8", "arm64": "setway"}
 _SCRIPTS = Path(__file__).parent / "guest"
 
 
@@ -353,9 +356,11 @@ def built_for(kernel: str, target: Target) -> Artifacts:
 
 def hypervisor_with(*words: str, extension: str = "svm") -> Path:
     """The image of a hypervisor built with configuration words."""
+    arch = "arm64" if extension == "el2" else "x86"
+    image = IMAGES[extension]
     with _locked("builds"):
-        out = builds.hypervisor_variant(words, image=IMAGES[extension].removesuffix(".bin"))
-    return out / "hypervisor" / IMAGES[extension]
+        out = builds.hypervisor_variant(words, arch, image=image.removesuffix(".bin"))
+    return out / "hypervisor" / image
 
 
 @contextlib.contextmanager

@@ -15,6 +15,8 @@ struct {
 		.architecture = JAILHOUSE_ARM64,
 		.revision = JAILHOUSE_CONFIG_REVISION,
 		.name = "test-other",
+		/* Not active: its UART is the hypervisor's, and would show all twice. */
+		.flags = JAILHOUSE_CELL_VIRTUAL_CONSOLE_PERMITTED,
 		.cpu_set_size = sizeof(config.cpus),
 		.num_memory_regions = ARRAY_SIZE(config.mem_regions),
 		.cpu_reset_address = 0,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Can this machine, in the state in which Linux has it now, be entered? */
 #include "../driver.h"
+#include "hypercall.h"
 
 #include <linux/of.h>
 #include <linux/module.h>
@@ -9,8 +10,6 @@
 #include <asm/sysreg.h>
 #include <asm/virt.h>
 
-/* What the stub answers to calls that it does not know: asm/virt.h, HVC_STUB_ERR. */
-#define STUB_UNKNOWN	0xbadca11
 /* No stub call, and no function identifier of SMCCC either. */
 #define PROBE_CALL	0x1000
 

@@ -3,11 +3,14 @@
 #ifndef DRIVER_ARM64_HYPERCALL_H
 #define DRIVER_ARM64_HYPERCALL_H
 
+#include <linux/errno.h>
 #include <linux/types.h>
 
 #define ARCH_CONFIG	JAILHOUSE_ARM64
 
-/* Callers make sure that there is a hypervisor: Linux' own stub would answer something else. */
+/* What Linux' own stub answers where there is no hypervisor: asm/virt.h, HVC_STUB_ERR. */
+#define STUB_UNKNOWN	0xbadca11
+
 static inline int arch_hypercall(u32 code, unsigned long arg1, unsigned long arg2)
 {
 	register unsigned long x0 asm("x0") = code;
@@ -19,7 +22,7 @@ static inline int arch_hypercall(u32 code, unsigned long arg1, unsigned long arg
 		     : "+r" (x0), "+r" (x1), "+r" (x2)
 		     : : "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12",
 			 "x13", "x14", "x15", "x16", "x17", "memory");
-	return x0;
+	return x0 == STUB_UNKNOWN ? -ENODEV : (int)x0;
 }
 
 #endif

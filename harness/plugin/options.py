@@ -18,6 +18,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run on this target (repeatable); default: all that this host can run",
     )  # fmt: skip
     group.addoption(
+        "--share", action="store_true",
+        help="of a target's tests only those that a run does which names no target",
+    )  # fmt: skip
+    group.addoption(
         "--kernel", default=DEFAULT_KERNEL, choices=list(KERNEL_SUITES), help="guest kernel series"
     )
     group.addoption(

@@ -68,7 +68,7 @@ def test_a10_sgis_under_load(jailhouse: Jailhouse, target: Target) -> None:
     )
     try:
         bench = Bench.create(jailhouse, "test-two")
-        text = passed(bench, "sgi-load", "rounds=2000", 120)
+        text = passed(bench, "sgi-load", "rounds=800", 120)
     finally:
         linux.succeed("touch /tmp/stop-load")
     assert [figure(text, name) for name in ("LOST", "DOUBLE", "DISORDER")] == [0, 0, 0]

@@ -21,14 +21,13 @@ from pathlib import Path
 import pytest
 
 from harness.guest.linux import Linux
+from harness.targets import Target
 from harness.verbs import CONFIGS, Jailhouse, Pools
 from jailhouse.cellfile import CellConfig
 from jailhouse.check import report
 from testsuites import cellgen
 from testsuites.cellgen import Variant
-from testsuites.checks import Hvcall, root_config, root_name, survived
-
-pytestmark = pytest.mark.architectures("x86", reason="its variants are of x86 configurations")
+from testsuites.checks import Hvcall, root_config, survived
 
 SCRIPTS = Path(cellgen.__file__).parent / "guest"
 CELL = "test-one"
@@ -166,7 +165,7 @@ def test_overlaps_between_cells(jailhouse: Jailhouse) -> None:
 
 
 @pytest.mark.parametrize("group", ["truncated", "identity", "counts", "contents"])
-def test_system(verbs: Jailhouse, group: str) -> None:
+def test_system(verbs: Jailhouse, target: Target, group: str) -> None:
     """On `enable`; the next enable works."""
     system = root_config(verbs.linux)
     variants = []
@@ -175,7 +174,7 @@ def test_system(verbs: Jailhouse, group: str) -> None:
         if (found if found in ("truncated", "identity", "counts") else "contents") == group:
             variants.append(variant)
     judge(verbs, "system", variants, system)
-    verbs.enable(root_name(verbs.linux))
+    verbs.enable(target.root_config)
     verbs.linux.check_health()
 
 
@@ -210,10 +209,19 @@ def test_more_than_sixteen_pages(jailhouse: Jailhouse, hvcall: Hvcall) -> None:
     assert jailhouse.pools() == before
 
 
-def test_addresses_that_root_does_not_own(jailhouse: Jailhouse, hvcall: Hvcall) -> None:
+#: In the hypervisor (its first and last page), its devices, nowhere.
+PLACES = {
+    "x86": (0x3A000000, 0x3A5FF000, 0xFEE00000, 0x50000000),
+    "arm64": (0x7FC00000, 0x7FFFF000, 0x08000000, 0x10000000),
+}
+
+
+def test_addresses_that_root_does_not_own(
+    jailhouse: Jailhouse, target: Target, hvcall: Hvcall
+) -> None:
     """The configuration itself lies where root has nothing, or in the hypervisor."""
     before = jailhouse.pools()
-    places = (0x3A000000, 0x3A5FF000, 0xFEE00000, 0x7FFFFFFFFFFFF000, 0xFFFFFFFFFFFFF000, 0x50000000)
+    places = (*PLACES[target.architecture], 0x7FFFFFFFFFFFF000, 0xFFFFFFFFFFFFF000)
     answers = hvcall.batch([("create-at", -1, place) for place in places])
     # Root reads zeroes where the hypervisor lies, and number 0 is its own.
     assert {answer.check().result for answer in answers} == {-17, -22}

@@ -151,7 +151,7 @@ linux_return:
 	.balign	128
 	regs_save
 	bl	exit_sync
-	cbz	w0, vmreturn_short
+	cbz	x0, vmreturn_short
 	b	vmreturn
 	.endm
 

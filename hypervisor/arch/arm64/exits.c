@@ -12,7 +12,7 @@
 #define HYPERCALL_IMMEDIATE	0x4a48
 #define HVC_IMMEDIATE(esr)	((esr) & 0xffff)
 
-bool exit_sync(struct guest_regs *regs);
+u64 exit_sync(struct guest_regs *regs);
 void exit_irq(struct guest_regs *regs);
 void exit_fiq(struct guest_regs *regs);
 void exit_serror(struct guest_regs *regs);
@@ -207,8 +207,8 @@ static inline bool dispatch(struct guest_regs *regs, u64 esr)
 	return dispatch_rare(regs, esr);
 }
 
-/* False: of the frame nothing has changed that C functions preserve (x19 to x29). */
-bool exit_sync(struct guest_regs *regs)
+/* 0: of the frame nothing has changed that C functions preserve (x19 to x29). */
+u64 exit_sync(struct guest_regs *regs)
 {
 	u64 esr = sysreg_read(esr_el2);
 
@@ -216,8 +216,8 @@ bool exit_sync(struct guest_regs *regs)
 	if (!dispatch(regs, esr))
 		arch_panic_park();
 	else if (ESR_EC(esr) == EC_HVC64)
-		return false;
-	return true;
+		return 0;
+	return 1;
 }
 
 void exit_serror(struct guest_regs *regs)

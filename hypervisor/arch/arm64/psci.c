@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * PSCI 1.1 (Arm DEN 0022) for the CPUs of one cell.  CPUs are off in EL2; the
- * firmware learns of nothing.
+ * firmware learns of nothing but the end of the machine.
  */
 #include <core/cell.h>
 #include <core/cpu.h>
 #include <core/printk.h>
 #include <arch/cpu.h>
 #include <arch/exits.h>
+#include <arch/firmware.h>
 #include <arch/irqchip.h>
 #include <arch/psci.h>
 #include <arch/sysregs.h>
@@ -154,6 +155,18 @@ static bool cpu_off(void)
 	return true;
 }
 
+/*
+ * The machine is the root cell's, as on x86: its panic or reboot must end it even if
+ * a cell did not let the hypervisor go (bugs.md A4).  Nobody else's call gets through.
+ */
+static long system_end(u32 function)
+{
+	if (this_cpu()->cell != &root_cell)
+		return PSCI_NOT_SUPPORTED;
+	printk("Root cell %s the machine\n", function == PSCI_SYSTEM_OFF ? "switches off" : "resets");
+	return firmware_call(function, 0);
+}
+
 /* The 32-bit calls take 32 bits of each argument (Arm DEN 0028, 2.6). */
 static __cold bool call_about_cpus(struct guest_regs *regs, u32 function)
 {
@@ -176,6 +189,9 @@ static __cold bool call_about_cpus(struct guest_regs *regs, u32 function)
 		return answer(regs, affinity_info(arg1, arg2));
 	case PSCI_FEATURES:
 		return answer(regs, features((u32)arg1));
+	case PSCI_SYSTEM_OFF:
+	case PSCI_SYSTEM_RESET:
+		return answer(regs, system_end(function));
 	default:
 		return answer(regs, PSCI_NOT_SUPPORTED);
 	}

@@ -138,6 +138,8 @@ static u64 dist_mask(u64 offset, unsigned int size)
 	if (!v3 && offset >= GICD_ITARGETSR && offset < GICD_ICFGR)
 		return if_size(size == 1 || size == 4,
 			       own_mask((unsigned int)offset - GICD_ITARGETSR, 8, size));
+	if (!v3 && offset >= GICD_SOURCES && offset < GICD_SOURCES_END)
+		return if_size(size == 1 || size == 4, 0xffffffff);
 	if (offset >= GICD_ICFGR && offset < GICD_ICFGR_END)
 		return if_size(size == 4, own_mask((unsigned int)(offset - GICD_ICFGR) * 4, 2, 4));
 	if (v3 && offset >= GICD_IROUTER && offset < GICD_IROUTER_END)

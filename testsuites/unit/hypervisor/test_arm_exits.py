@@ -163,6 +163,18 @@ def test_suspend_sleeps_only_when_nothing_is_pending(world: World) -> None:
     assert world.lib.fake_waits == 1
 
 
+@pytest.mark.parametrize("function", [0x84000008, 0x84000009])
+def test_only_the_root_cell_ends_the_machine(world: World, function: int) -> None:
+    asked = []
+    keep = world.ffi.callback("long(u32, u64)", lambda function, arg: asked.append(function) or -1)
+    world.lib.fake_firmware = keep
+    assert world.smc(function) == -1
+    assert asked == []
+    world.lib.fake_become_cpu(0)
+    assert world.smc(function) == -1
+    assert asked == [function]
+
+
 def test_smccc_without_firmware(world: World) -> None:
     world.lib.smccc_init()
     calls = world.lib.fake_firmware_calls

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Jitter, exit costs and exit budgets on ARM64, with counted time.
+
+::
+
+    python -m harness.jitterarm [FOLDER]
+
+measures both GICs, leaves in FOLDER/gicv3 and FOLDER/gicv2 what
+`python -m harness.report.jitter FOLDER/gicv3` makes a page of, and prints the table
+of docs/exits-arm64.md.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness import artifacts as builds
+from harness import jitter, jitterdata, provision, results, unattended
+from harness.image import Artifacts
+from harness.jitterdata import (
+    Budget,
+    Cost,
+    GuestClock,
+    JitterRun,
+    Kind,
+    Operation,
+    Place,
+    Series,
+    Versions,
+)
+from harness.jitterrun import NS, now, per_event
+from harness.machine import Role
+from harness.provision import DEFAULT_KERNEL
+from harness.targets import TARGETS, Target
+from harness.unattended import Result, Step
+
+TICKS = 30
+#: A program's memory holds no more of them.
+SAMPLES = 200
+#: Of the best existing hypervisor of this kind: GICv3, GICv2.
+REFERENCES: Mapping[str, tuple[str, int, int]] = {
+    "hypercall": ("hypercall", 124, 124),
+    "psci-version": ("PSCI_VERSION", 142, 142),
+    "gicd-typer-read": ("GICD_TYPER read", 287, 275),
+    "gicd-isenabler-write": ("GICD_ISENABLER write", 924, 907),
+    "sgi-self": ("SGI to self until the handler", 1460, 1543),
+    "sgi-other": ("SGI to another CPU until the handler", 1466, 1549),
+    "timer": ("timer expiry to handler", 207, 217),
+}
+#: What ours may need of them.
+SHARE = 0.8
+#: Exits of one tick of gic-demo, exactly: the timer's interrupt, which its list register ends.
+TICK_BUDGET = {"total": 1, "virt_irq": 1}
+OPERATIONS = ("enable", "create", "start", "destroy", "disable")
+
+
+def target(version: int) -> Target:
+    """With counted time, and a GIC of that version."""
+    wall = TARGETS[f"arm64-gicv{version}"]
+    return replace(wall.counted(), name=f"{wall.name}-icount")
+
+
+# --- the scenario
+
+
+def _gic_demo(seconds: float) -> list[Step]:
+    name = "gic-demo"
+    return [
+        {"do": "create", "config": name},
+        {"do": "load", "cell": name, "path": name},
+        {"do": "start", "cell": name},
+        {"do": "sleep", "seconds": seconds},
+        {"do": "shutdown", "cell": name},
+        {"do": "stats", "cell": name},
+        {"do": "destroy", "cell": name},
+    ]
+
+
+def steps(root_config: str, samples: int = SAMPLES) -> list[Step]:
+    """gic-demo for two lengths of time, exit-bench."""
+    name = "test-jitter"
+    return [
+        {"do": "module"},
+        {"do": "enable", "config": root_config},
+        *_gic_demo(0.1 * TICKS),
+        *_gic_demo(0.3 * TICKS),
+        {"do": "create", "config": name},
+        {"do": "load", "cell": name, "path": "exit-bench", "words": f"samples={samples}"},
+        {"do": "start", "cell": name},
+        {"do": "wait", "cell": name, "state": "shut down", "seconds": 120},
+        {"do": "destroy", "cell": name},
+        {"do": "disable"},
+    ]
+
+
+# --- what came of it
+
+
+def _costs(samples: Mapping[tuple[str, str], Sequence[int]], version: int) -> list[Cost]:
+    """In instructions; what the clock itself takes is subtracted."""
+    empty = min(samples["empty", "cost"])
+    made = []
+    for name, (title, *references) in REFERENCES.items():
+        reference = references[0 if version == 3 else 1]
+        series = Series.of(
+            name, title, Place.CELL, Kind.COST, [ticks - empty for ticks in samples[name, "cost"]]
+        )
+        made.append(
+            Cost(
+                name, title, Place.CELL, series.count, series.minimum // NS, series.median / NS,
+                series.maximum // NS, reference, int(reference * SHARE),
+            )
+        )  # fmt: skip
+    return made
+
+
+def _lives(result: Result) -> list[list[int]]:
+    """gic-demo's jitter, one list for each of its lives."""
+    lives = result.text(Role.HYPERVISOR_CONSOLE).split("Initializing the timer...")[1:]
+    return [list(jitter.parse(life).ticks) for life in lives]
+
+
+def _budget(result: Result, lives: Sequence[Sequence[int]]) -> Budget:
+    """Exits of a tick, from two lives of different length."""
+    short, long = (line["exits"] for line in result.steps if line["step"]["do"] == "stats")
+    ticks = len(lives[1]) - len(lives[0])
+    spent = per_event({name: long[name] - short[name] for name in long}, ticks)
+    return Budget("gic-demo", "tick", ticks, dict(TICK_BUDGET), spent)
+
+
+def _operations(result: Result) -> list[Operation]:
+    seen: dict[str, int] = {}
+    for line in result.steps:
+        seen.setdefault(line["step"]["do"], int(line["ticks"]) // NS)
+    return [Operation(name, seen[name], None, None) for name in OPERATIONS]
+
+
+def _versions(on: Target, kernel: str) -> Versions:
+    compiler = builds.TOOLCHAINS[on.architecture].cross + "gcc"
+    done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)
+    release = provision.kernel(kernel, builds.TOOLCHAINS[on.architecture].debian)
+    return Versions(
+        f"{release.release} ({release.root.name})",
+        f"QEMU {provision.engine(on.engine).version_text}",
+        done.stdout.splitlines()[0],
+    )
+
+
+def measure(artifacts: Artifacts, kernel: str, folder: Path, version: int) -> JitterRun:
+    """Boot, three cells, the figures; `folder` keeps the streams and them."""
+    on = target(version)
+    result = unattended.run(on, kernel, artifacts, steps(on.root_config), folder)
+    lives = _lives(result)
+    run = JitterRun(
+        commit=results.commit(),
+        date=now(),
+        target=on.name,
+        versions=_versions(on, kernel),
+        clock=GuestClock("icount", NS),
+        series=(Series.of("gic-demo", "gic-demo, 10 Hz", Place.CELL, Kind.JITTER, lives[1]),),
+        costs=tuple(_costs(result.series, version)),
+        operations=tuple(_operations(result)),
+        budgets=(_budget(result, lives),),
+    )
+    run.write(folder / jitterdata.FILE)
+    return run
+
+
+def table(three: JitterRun, two: JitterRun) -> str:
+    """Medians of both GICs beside what is asked for, in Markdown."""
+    lines = [
+        "| Instructions of the guest per exit | GICv3 | at most | GICv2 | at most |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for third, second in zip(three.costs, two.costs, strict=True):
+        lines.append(
+            f"| {third.title} | {third.median:g} | {third.limit} "
+            f"| {second.median:g} | {second.limit} |"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure both GICs and print the table."""
+    folder = Path(arguments[0]) if arguments else results.results_root() / "jitter-arm64"
+    artifacts = builds.build(DEFAULT_KERNEL, "arm64")
+    three, two = (
+        measure(artifacts, DEFAULT_KERNEL, folder / f"gicv{version}", version) for version in (3, 2)
+    )
+    print(table(three, two))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
