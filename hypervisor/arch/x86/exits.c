@@ -165,8 +165,9 @@ void arch_panic_park(void)
 
 	panic_begin();
 	dump_guest(cpu->arch.regs);
-	panic_printk("Parking CPU %u (Cell: \"%s\")\n", cpu->cpu_id, own_cell_name());
+	/* First: who has read the line may ask for the state. */
 	cpu_mark_failed();
+	panic_printk("Parking CPU %u (Cell: \"%s\")\n", cpu->cpu_id, own_cell_name());
 #ifdef CONFIG_CRASH_CELL_ON_PANIC
 	/* abi.md 10.1: on at address 0, all else unchanged */
 	vcpu_set_rip(0);
