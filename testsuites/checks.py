@@ -128,6 +128,13 @@ class Bench:
         assert found[2].endswith(" ok"), self.text()
         return self.text()
 
+    def stopped(self, timeout: float = 5.0) -> bool:
+        """Whether the program ends in good order: its state comes after its last line."""
+        deadline = Deadline.after(scaled(timeout))
+        while self.state != "shut down" and not deadline.expired:
+            time.sleep(0.02)
+        return self.state == "shut down"
+
     def destroy(self) -> None:
         """Destroy it, asking twice if it has to be."""
         with contextlib.suppress(JailhouseError):

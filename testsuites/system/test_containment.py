@@ -166,7 +166,7 @@ def judge(bench: Bench, what: str, wanted: str) -> None:
         assert "Cell: " not in outcome.rpartition("\n")[0], outcome
     else:
         assert re.match(wanted, outcome), f"{outcome!r} instead of {wanted!r}"
-        assert bench.state == "shut down"
+        assert bench.stopped()
 
 
 def judge_all(bench: Bench, table: dict[str, str]) -> None:
