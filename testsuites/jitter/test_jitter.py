@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness import jitterbaseline, jitterrun
+from harness import cache, jitterbaseline, jitterrun
 from harness.jitterdata import JitterRun, Place
+from harness.results import REPOSITORY
 from testsuites.jitter.measured import Measured
 
 #: What a repeated run must leave byte for byte, whatever the host did meanwhile.
@@ -14,6 +15,16 @@ STREAMS = (
     "hypervisor-console.log", "inmate-console.log", "root-console.log", "command-channel.log",
     "records.log",
 )  # fmt: skip
+
+
+def test_the_image_does_not_say_where_it_was_built(measured: Measured) -> None:
+    """The size of a module moves all that Linux does later, and with it every figure."""
+    built = measured.artifacts
+    assert built.driver is not None
+    for path in (*built.firmware, built.driver, *built.inmates, *built.configs):
+        content = path.read_bytes()
+        for place in (REPOSITORY, cache.cache_root().resolve()):
+            assert str(place).encode() not in content, f"{path} names {place}"
 
 
 def test_the_baseline_is_met_exactly(measured: Measured) -> None:
