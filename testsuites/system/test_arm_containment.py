@@ -6,13 +6,16 @@ wrong is collected.
 """
 
 import re
-import time
 
 import pytest
 
-from harness.deadlines import scaled
 from harness.verbs import Jailhouse
-from testsuites.checks import FAILED, Bench, assert_parked, online, survived
+from testsuites.checks import FAILED, Bench, assert_parked, survived
+from testsuites.contained import (
+    check_one_of_two_cpus_fails,
+    check_root_goes_on,
+    check_taken_in_time,
+)
 
 pytestmark = pytest.mark.architectures("arm64", reason="its test program is ARM code")
 
@@ -116,34 +119,13 @@ def test_a43_interrupts_stay_in_the_cell(jailhouse: Jailhouse) -> None:
 
 @pytest.mark.needs("cpus-4")
 def test_one_of_two_cpus_fails(jailhouse: Jailhouse) -> None:
-    """The other one goes on, the cell's state stays running, and it still answers."""
-    before = jailhouse.pools()
-    bench = Bench.create(jailhouse, "test-two")
-    bench.run("violate", "what=write cpu=1")
-    bench.hypervisor_says(r'^Parking CPU 3 \(Cell: "test-two"\)$')
-    bench.says(r"^ALIVE \d+$")
-    first = len(re.findall("^ALIVE", bench.text(), re.M))
-    deadline = time.monotonic() + scaled(10)
-    while len(re.findall("^ALIVE", bench.text(), re.M)) < first + 3:
-        assert time.monotonic() < deadline, "the other CPU stopped"
-        time.sleep(0.05)
-    cell = jailhouse.cell(bench.number)
-    assert (cell.state, cell.cpus, cell.cpus_failed) == ("running", "2-3", "3")
-    bench.destroy()
-    survived(jailhouse, before)
+    check_one_of_two_cpus_fails(jailhouse, "write")
 
 
 @pytest.mark.parametrize("what", ["wfi", "spin"])
 def test_a_cpu_that_never_comes_back_is_taken(jailhouse: Jailhouse, what: str) -> None:
     """Interrupts off, waiting or spinning: management gets its CPU all the same."""
-    before = jailhouse.pools()
-    bench = Bench.create(jailhouse, "test-timeout")
-    bench.run("violate", f"what={what}")
-    bench.says("^GO$")
-    began = time.monotonic()
-    bench.destroy()
-    assert time.monotonic() - began < scaled(5)
-    survived(jailhouse, before)
+    check_taken_in_time(jailhouse, what)
 
 
 def test_again_after_a_violation(jailhouse: Jailhouse) -> None:
@@ -166,12 +148,7 @@ def test_again_after_a_violation(jailhouse: Jailhouse) -> None:
 
 @pytest.mark.needs("network")
 def test_root_keeps_its_cpus_and_network(bench: Bench) -> None:
-    linux = bench.jailhouse.linux
-    bench.run("violate", "what=write")
-    bench.hypervisor_says(r"^Parking CPU 2")
-    assert online(linux) == "0-1,3"
-    assert linux.ssh.run("echo fine").output == "fine\n"
-    assert bench.jailhouse.cell(0).state == "running"
+    check_root_goes_on(bench, "write")
 
 
 def test_dump_has_the_lines_of_the_contract(bench: Bench) -> None:

@@ -6,14 +6,17 @@ each; what goes wrong is collected, so that one defect does not hide the next.
 """
 
 import re
-import time
 
 import pytest
 
-from harness.deadlines import scaled
 from harness.targets import Target
 from harness.verbs import Jailhouse
-from testsuites.checks import FAILED, Bench, assert_parked, cpus_but, online, survived
+from testsuites.checks import FAILED, Bench, assert_parked, cpus_but, survived
+from testsuites.contained import (
+    check_one_of_two_cpus_fails,
+    check_root_goes_on,
+    check_taken_in_time,
+)
 
 pytestmark = pytest.mark.architectures("x86", reason="its test programs are x86 code")
 
@@ -244,34 +247,13 @@ def test_restart_clears_the_mark(bench: Bench) -> None:
 
 @pytest.mark.needs("cpus-4")
 def test_one_of_two_cpus_fails(jailhouse: Jailhouse) -> None:
-    """The other one goes on, the cell's state stays running, and it still answers."""
-    before = jailhouse.pools()
-    bench = Bench.create(jailhouse, "test-two")
-    bench.run("violate", "what=mem-write cpu=1")
-    parked = bench.hypervisor_says(r'^Parking CPU (\d) \(Cell: "test-two"\)$')
-    bench.says(r"^ALIVE \d+$")
-    first = len(re.findall("^ALIVE", bench.text(), re.M))
-    deadline = time.monotonic() + scaled(10)
-    while len(re.findall("^ALIVE", bench.text(), re.M)) < first + 3:
-        assert time.monotonic() < deadline, "the other CPU stopped"
-        time.sleep(0.05)
-    cell = jailhouse.cell(bench.number)
-    assert (cell.state, cell.cpus, cell.cpus_failed) == ("running", "2-3", parked[1])
-    bench.destroy()
-    survived(jailhouse, before)
+    check_one_of_two_cpus_fails(jailhouse, "mem-write")
 
 
 @pytest.mark.parametrize("what", ["hlt", "spin"])
 def test_a_cpu_that_never_comes_back_is_taken(jailhouse: Jailhouse, what: str) -> None:
     """Interrupts off, halted or spinning: management gets its CPU all the same."""
-    before = jailhouse.pools()
-    bench = Bench.create(jailhouse, "test-timeout")
-    bench.run("violate", f"what={what}")
-    bench.says("^GO$")
-    began = time.monotonic()
-    bench.destroy()
-    assert time.monotonic() - began < scaled(5)
-    survived(jailhouse, before)
+    check_taken_in_time(jailhouse, what)
 
 
 def test_ten_starts_of_a_failing_cell(bench: Bench) -> None:
@@ -285,12 +267,7 @@ def test_ten_starts_of_a_failing_cell(bench: Bench) -> None:
 
 @pytest.mark.needs("network")
 def test_root_keeps_its_cpus_and_network(bench: Bench) -> None:
-    linux = bench.jailhouse.linux
-    bench.run("violate", "what=mem-write")
-    bench.hypervisor_says(rf"^Parking CPU {bench.cpu}")
-    assert online(linux) == cpus_but(linux, bench.cpu)
-    assert linux.ssh.run("echo fine").output == "fine\n"
-    assert bench.jailhouse.cell(0).state == "running"
+    check_root_goes_on(bench, "mem-write")
 
 
 def test_dump_has_the_lines_of_the_contract(bench: Bench) -> None:
