@@ -66,7 +66,10 @@ static bool region_valid(const struct jailhouse_memory *region)
 	       region->phys_start + region->size > region->phys_start;
 }
 
-/* Does it keep what is written to its ends? Entering what is not there would be the end. */
+/*
+ * Does it keep what is written to its ends? Entering what is not there would be the end.
+ * Where a cache answers in place of memory, not all that is missing is found.
+ */
 static bool region_is_memory(void *mem, u64 size)
 {
 	u64 *ends[] = { mem, mem + size - sizeof(u64) };

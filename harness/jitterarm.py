@@ -12,14 +12,13 @@ of docs/exits-arm64.md.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from harness import artifacts as builds
-from harness import jitter, jitterdata, provision, results, unattended
+from harness import jitterdata, results, unattended
 from harness.image import Artifacts
 from harness.jitterdata import (
     Budget,
@@ -27,13 +26,10 @@ from harness.jitterdata import (
     GuestClock,
     JitterRun,
     Kind,
-    Operation,
     Place,
     Series,
-    Versions,
 )
-from harness.jitterrun import NS, now, per_event
-from harness.machine import Role
+from harness.jitterrun import NS, cost_of, exits_of_tick, lives, now, operations, versions
 from harness.provision import DEFAULT_KERNEL
 from harness.targets import TARGETS, Target
 from harness.unattended import Result, Step
@@ -109,62 +105,30 @@ def _costs(samples: Mapping[tuple[str, str], Sequence[int]], version: int) -> li
         series = Series.of(
             name, title, Place.CELL, Kind.COST, [ticks - empty for ticks in samples[name, "cost"]]
         )
-        made.append(
-            Cost(
-                name, title, Place.CELL, series.count, series.minimum // NS, series.median / NS,
-                series.maximum // NS, reference, int(reference * SHARE),
-            )
-        )  # fmt: skip
+        made.append(cost_of(series, reference, SHARE))
     return made
 
 
-def _lives(result: Result) -> list[list[int]]:
-    """gic-demo's jitter, one list for each of its lives."""
-    lives = result.text(Role.HYPERVISOR_CONSOLE).split("Initializing the timer...")[1:]
-    return [list(jitter.parse(life).ticks) for life in lives]
-
-
-def _budget(result: Result, lives: Sequence[Sequence[int]]) -> Budget:
-    """Exits of a tick, from two lives of different length."""
-    short, long = (line["exits"] for line in result.steps if line["step"]["do"] == "stats")
-    ticks = len(lives[1]) - len(lives[0])
-    spent = per_event({name: long[name] - short[name] for name in long}, ticks)
-    return Budget("gic-demo", "tick", ticks, dict(TICK_BUDGET), spent)
-
-
-def _operations(result: Result) -> list[Operation]:
-    seen: dict[str, int] = {}
-    for line in result.steps:
-        seen.setdefault(line["step"]["do"], int(line["ticks"]) // NS)
-    return [Operation(name, seen[name], None, None) for name in OPERATIONS]
-
-
-def _versions(on: Target, kernel: str) -> Versions:
-    compiler = builds.TOOLCHAINS[on.architecture].cross + "gcc"
-    done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)
-    release = provision.kernel(kernel, builds.TOOLCHAINS[on.architecture].debian)
-    return Versions(
-        f"{release.release} ({release.root.name})",
-        f"QEMU {provision.engine(on.engine).version_text}",
-        done.stdout.splitlines()[0],
-    )
+def _budget(result: Result, ticks: Sequence[Sequence[int]]) -> Budget:
+    _, number, spent = exits_of_tick(result, ticks)
+    return Budget("gic-demo", "tick", number, dict(TICK_BUDGET), spent)
 
 
 def measure(artifacts: Artifacts, kernel: str, folder: Path, version: int) -> JitterRun:
     """Boot, three cells, the figures; `folder` keeps the streams and them."""
     on = target(version)
     result = unattended.run(on, kernel, artifacts, steps(on.root_config), folder)
-    lives = _lives(result)
+    ticks = lives(result, "Initializing the timer...")
     run = JitterRun(
         commit=results.commit(),
         date=now(),
         target=on.name,
-        versions=_versions(on, kernel),
+        versions=versions(kernel, on),
         clock=GuestClock("icount", NS),
-        series=(Series.of("gic-demo", "gic-demo, 10 Hz", Place.CELL, Kind.JITTER, lives[1]),),
+        series=(Series.of("gic-demo", "gic-demo, 10 Hz", Place.CELL, Kind.JITTER, ticks[1]),),
         costs=tuple(_costs(result.series, version)),
-        operations=tuple(_operations(result)),
-        budgets=(_budget(result, lives),),
+        operations=tuple(operations(result.steps, dict.fromkeys(OPERATIONS))),
+        budgets=(_budget(result, ticks),),
     )
     run.write(folder / jitterdata.FILE)
     return run

@@ -3,9 +3,9 @@
 
 The result is a `jitterdata.JitterRun`. What is compared exactly is `figures()`: the
 minimum and the median of every series and cost in a cell (the median alone where two CPUs
-take part). Maxima are not among them:
-they are slices that other CPUs take of the one thread that executes all of them, and
-move with whatever Linux does; nor are management operations, most of which is Linux.
+take part). Maxima are not among them: they are slices that other CPUs take of the one
+thread that executes all of them, and move with whatever Linux does; nor are management
+operations, most of which is Linux.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness import artifacts as builds
 from harness import jitter, provision, results, unattended
 from harness.engines.qemu import ICOUNT_SHIFT
 from harness.errors import HarnessFailure, ProductFailure
@@ -188,49 +189,60 @@ def _costs(samples: Mapping[tuple[str, str], list[int]], place: Place) -> list[C
             continue
         title, reference, share = REFERENCES.get(name, (TITLES.get(name, name), None, 1.0))
         series = Series.of(name, title, place, Kind.COST, [value - empty for value in ticks])
-        known = place is Place.CELL and reference is not None
-        made.append(
-            Cost(
-                name, title, place, series.count, series.minimum // NS, series.median / NS,
-                series.maximum // NS, reference if known else None,
-                int(reference * share) if known and reference is not None else None,
-            )
-        )  # fmt: skip
+        made.append(cost_of(series, reference if place is Place.CELL else None, share))
     return made
 
 
-def _operations(record: Sequence[dict[str, object]]) -> list[Operation]:
-    """The first of each kind in a scenario."""
+def cost_of(series: Series, reference: int | None, share: float) -> Cost:
+    """The figures of a series in instructions; ours may need `share` of `reference`."""
+    return Cost(
+        series.name, series.title, series.place, series.count, series.minimum // NS,
+        series.median / NS, series.maximum // NS, reference,
+        None if reference is None else int(reference * share),
+    )  # fmt: skip
+
+
+def operations(
+    record: Sequence[dict[str, object]], references: Mapping[str, int | None]
+) -> list[Operation]:
+    """The first of each kind in a scenario; ours may need half of its reference."""
     seen: dict[str, int] = {}
     for line in record:
         step = line["step"]
         assert isinstance(step, dict)
         seen.setdefault(step["do"], int(str(line["ticks"])) // NS)
     return [
-        Operation(name, seen[name], reference, reference // 2)
-        for name, reference in OPERATIONS.items()
+        Operation(name, seen[name], reference, None if reference is None else reference // 2)
+        for name, reference in references.items()
     ]
 
 
-def _lives(result: Result) -> list[list[int]]:
-    """apic-demo's jitter, one list for each of its lives."""
-    lives = result.text(Role.HYPERVISOR_CONSOLE).split("Calibrated APIC frequency")[1:]
-    return [list(jitter.parse(life).ticks) for life in lives]
+def lives(result: Result, begins: str) -> list[list[int]]:
+    """A timer demo's jitter, one list for each of its lives; `begins`: its last word before."""
+    parts = result.text(Role.HYPERVISOR_CONSOLE).split(begins)[1:]
+    return [list(jitter.parse(life).ticks) for life in parts]
+
+
+def exits_of_tick(
+    result: Result, ticks: Sequence[Sequence[int]]
+) -> tuple[Mapping[str, int], int, dict[str, int]]:
+    """From two lives of different length: exits of the first, and of a tick with their number."""
+    exits = [line["exits"] for line in result.steps if line["step"]["do"] == "stats"]
+    short, long = exits[:2]
+    number = len(ticks[1]) - len(ticks[0])
+    if number <= 0:
+        raise ProductFailure(f"the timer demo's lives have {[len(life) for life in ticks]} ticks")
+    return short, number, per_event({name: long[name] - short[name] for name in long}, number)
 
 
 def _apic_demo_budgets(
-    result: Result, lives: Sequence[Sequence[int]], allowed: Mapping[str, Mapping[str, int]]
+    result: Result, ticks: Sequence[Sequence[int]], allowed: Mapping[str, Mapping[str, int]]
 ) -> list[Budget]:
-    """Exits of a tick, from two lives of different length; of the rest of a life."""
-    exits = [line["exits"] for line in result.steps if line["step"]["do"] == "stats"]
-    short, long = exits[:2]
-    ticks = len(lives[1]) - len(lives[0])
-    if ticks <= 0:
-        raise ProductFailure(f"apic-demo's lives have {[len(life) for life in lives]} ticks")
-    tick = per_event({name: long[name] - short[name] for name in long}, ticks)
-    rest = {name: short[name] - tick.get(name, 0) * len(lives[0]) for name in short}
+    """Exits of a tick, and of the rest of a life."""
+    short, number, tick = exits_of_tick(result, ticks)
+    rest = {name: short[name] - tick.get(name, 0) * len(ticks[0]) for name in short}
     return [
-        Budget("apic-demo", "tick", ticks, dict(allowed.get("tick", {})), tick),
+        Budget("apic-demo", "tick", number, dict(allowed.get("tick", {})), tick),
         Budget("apic-demo", "life without ticks", 1, dict(allowed.get("life", {})),
                per_event(rest, 1)),
     ]  # fmt: skip
@@ -268,11 +280,14 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def versions(kernel: str) -> Versions:
-    """Of what is used today."""
-    tree = provision.engine(target().engine)
-    done = subprocess.run(["gcc", "--version"], capture_output=True, text=True, check=True)
-    release = provision.kernel(kernel)
+def versions(kernel: str, on: Target | None = None) -> Versions:
+    """Of what is used today, by default on `target()`."""
+    on = on or target()
+    tools = builds.TOOLCHAINS[on.architecture]
+    tree = provision.engine(on.engine)
+    compiler = [f"{tools.cross}gcc", "--version"]
+    done = subprocess.run(compiler, capture_output=True, text=True, check=True)
+    release = provision.kernel(kernel, tools.debian)
     return Versions(
         f"{release.release} ({release.root.name})",
         f"QEMU {tree.version_text}",
@@ -292,8 +307,8 @@ def measure(
 def evaluate(result: Result, kernel: str, budgets: Budgets) -> JitterRun:
     """A finished scenario as data."""
     samples = result.series
-    lives = _lives(result)
-    demo = Series.of("apic-demo", "apic-demo, 10 Hz", Place.CELL, Kind.JITTER, lives[1])
+    ticks = lives(result, "Calibrated APIC frequency")
+    demo = Series.of("apic-demo", "apic-demo, 10 Hz", Place.CELL, Kind.JITTER, ticks[1])
     return JitterRun(
         commit=results.commit(),
         date=now(),
@@ -302,9 +317,9 @@ def evaluate(result: Result, kernel: str, budgets: Budgets) -> JitterRun:
         clock=GuestClock("icount", NS),
         series=(demo, *tick_series(samples, Place.CELL)),
         costs=tuple(_costs(samples, Place.CELL)),
-        operations=tuple(_operations(result.steps)),
+        operations=tuple(operations(result.steps, OPERATIONS)),
         budgets=(
-            *_apic_demo_budgets(result, lives, budgets.get("apic-demo", {})),
+            *_apic_demo_budgets(result, ticks, budgets.get("apic-demo", {})),
             *_tick_budgets(samples, budgets.get("tick", {})),
         ),
     )

@@ -71,6 +71,9 @@ from enum import StrEnum
 
 from harness.devicetree import DeviceTree
 
+#: Timer interrupts a second of Debian's kernels.
+KERNEL_HZ = 250
+
 
 class Role(StrEnum):
     """What a serial port is for."""
@@ -255,6 +258,9 @@ class MachineSpec:
             line.append(self.reservation.kernel_parameter)
         if self.tsc_khz is not None:
             line.append(f"tsc_early_khz={self.tsc_khz}")
+            # Jiffies of the delay loop: measuring them takes half a second, and fails on a
+            # loaded host.
+            line.append(f"lpj={self.tsc_khz * 1000 // KERNEL_HZ}")
         return (*line, *self.kernel_parameters)
 
 

@@ -46,8 +46,6 @@ _IN_GUEST = REPOSITORY / "harness" / "guest" / "unattended.py"
 _INIT = REPOSITORY / "images" / "files" / "unattended"
 _INIT_PATH = "usr/lib/jailhouse/unattended"
 _POLL = 0.05
-#: Debian's kernels.
-_HZ = 250
 
 
 @dataclass(frozen=True)
@@ -125,8 +123,7 @@ def run(
         "usr/lib/jailhouse/scenario.json": scenario,
     }
     image = images.build(target.image, kernel, replace(artifacts, extra=extra))
-    words = [*target.machine.command_line(), image.cmdline, *_delays(target.machine)]
-    words.append(f"rdinit=/{_INIT_PATH}")
+    words = [*target.machine.command_line(), image.cmdline, f"rdinit=/{_INIT_PATH}"]
     with _private_directory() as directory:
         wiring = Wiring(directory, unattended=True)
         boot = Boot(image.payload, directory / "initrd", " ".join(words))
@@ -163,11 +160,6 @@ def run_bare(
             engine, argv, wiring, result, BARE_PATIENCE, finished=lambda: finished(here)
         )
     return result
-
-
-def _delays(machine: MachineSpec) -> list[str]:
-    """What makes delays as long as they say: the image's lpj is that of another clock's TSC."""
-    return [] if machine.tsc_khz is None else [f"lpj={machine.tsc_khz * 1000 // _HZ}"]
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ MACHINE_MEMORY = 1536 << 20
 def machines_at_once(cores: int, free: int) -> int:
     """How many machines a host carries: three for two cores, if `free` bytes of memory allow.
 
-    A quarter of a run's time tests wait for something to be silent or to expire.
+    Tests wait a lot: for something to be silent, to expire, to end.
     """
     return max(1, min(cores + cores // 2, free // MACHINE_MEMORY))
 

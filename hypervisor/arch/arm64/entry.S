@@ -188,25 +188,13 @@ hypervisor_vectors:
 	.balign	128
 	.globl vmreturn
 vmreturn:
-	ldp	x0, x1, [sp]
-	ldp	x2, x3, [sp, #0x10]
-	ldp	x4, x5, [sp, #0x20]
-	ldp	x6, x7, [sp, #0x30]
-	ldp	x8, x9, [sp, #0x40]
-	ldp	x10, x11, [sp, #0x50]
-	ldp	x12, x13, [sp, #0x60]
-	ldp	x14, x15, [sp, #0x70]
-	ldp	x16, x17, [sp, #0x80]
-	ldp	x18, x19, [sp, #0x90]
+	ldr	x19, [sp, #0x98]
 	ldp	x20, x21, [sp, #0xa0]
 	ldp	x22, x23, [sp, #0xb0]
 	ldp	x24, x25, [sp, #0xc0]
 	ldp	x26, x27, [sp, #0xd0]
 	ldp	x28, x29, [sp, #0xe0]
-	ldr	x30, [sp, #0xf0]
-	add	sp, sp, #GUEST_REGS_SIZE
-	eret
-
+/* x19 to x29 are as they have to be. */
 vmreturn_short:
 	ldp	x0, x1, [sp]
 	ldp	x2, x3, [sp, #0x10]

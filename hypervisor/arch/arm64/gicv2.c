@@ -312,19 +312,12 @@ static enum mmio_result handle_dist(void *arg, struct mmio_access *access)
 		access_banked(arg, access);
 }
 
+/* The mapping goes with the tables. */
 static int gicv2_cell_init(struct cell *cell)
 {
-	mmio_region_register(cell, gpa(system_config->platform_info.arm.gicd_base), DIST_SIZE,
-			     handle_dist, cell);
 	return page_table_map(&cell->stage2, system_config->platform_info.arm.gicc_base,
 			      hpa(system_config->platform_info.arm.gicv_base), INTERFACE_SIZE,
 			      PG_READ | PG_WRITE | PG_DEVICE);
-}
-
-/* The mapping goes with the tables. */
-static void gicv2_cell_exit(struct cell *cell)
-{
-	mmio_region_unregister(cell, gpa(system_config->platform_info.arm.gicd_base));
 }
 
 const struct gic_ops gicv2_ops = {
@@ -347,5 +340,4 @@ const struct gic_ops gicv2_ops = {
 	.spi_route = gicv2_spi_route,
 	.cell_init = gicv2_cell_init,
 	.dist_access = handle_dist,
-	.cell_exit = gicv2_cell_exit,
 };

@@ -402,8 +402,6 @@ static enum mmio_result handle_redist(void *arg, struct mmio_access *access)
 
 static int gicv3_cell_init(struct cell *cell)
 {
-	mmio_region_register(cell, gpa(system_config->platform_info.arm.gicd_base), DIST_SIZE,
-			     handle_dist, cell);
 	mmio_region_register(cell, gpa(redist.phys), (u64)redist.count * redist.stride,
 			     handle_redist, cell);
 	return 0;
@@ -411,7 +409,6 @@ static int gicv3_cell_init(struct cell *cell)
 
 static void gicv3_cell_exit(struct cell *cell)
 {
-	mmio_region_unregister(cell, gpa(system_config->platform_info.arm.gicd_base));
 	mmio_region_unregister(cell, gpa(redist.phys));
 }
 

@@ -291,7 +291,8 @@ static void irqchip_cell_exit(struct cell *cell)
 {
 	u32 configured[ARM_MAX_IRQS / 32] = { 0 };
 
-	gic.ops->cell_exit(cell);
+	if (gic.ops->cell_exit)
+		gic.ops->cell_exit(cell);
 	if (cell == &root_cell)
 		return;
 	spis_reset(cell, true);
@@ -317,10 +318,11 @@ static void irqchip_config_commit(struct cell *changed)
 		spis_reroute(changed);
 }
 
+/* The redistributors, where the GIC has them. */
 static unsigned int irqchip_mmio_regions(const struct cell *cell)
 {
 	(void)cell;
-	return 2;
+	return 1;
 }
 
 const struct unit irqchip_unit = {

@@ -84,7 +84,7 @@ static void load_result(struct guest_regs *regs, unsigned int reg, u64 value, un
 	guest_reg_set(regs, reg, wide ? value : (u32)value);
 }
 
-/* The distributor is what guests use most, and where it is for all of them: no search. */
+/* The distributor is what guests use most, and in no cell's list: it is there for all of them. */
 static enum mmio_result dispatch(struct mmio_access *access)
 {
 	u64 offset = access->address - gic.dist_phys;

@@ -8,7 +8,7 @@
  * RESULT survived [<value>] or RESULT exception <class>, DONE violate ok.  Not
  * returning is the point of most of these.
  */
-#include <inmate.h>
+#include "hypercalls.h"
 
 #define GICD_IGROUPR	0x80
 #define GICD_ICENABLER	0x180
@@ -84,33 +84,10 @@ static void call_hvc(void *arg __maybe_unused)
 	asm volatile("hvc #1" : : : "x0", "x1", "x2", "x3", "memory");
 }
 
-static void print_hypercall(u32 code, unsigned long a, unsigned long b)
-{
-	printf("HC %u %lx %lx = %d\n", code, a, b, hypercall(code, a, b));
-}
-
 /* As x86's: address is another cell's CPU, value the own one. */
 static void hypercall_table(void *arg __maybe_unused)
 {
-	u32 code, type;
-
-	for (code = 0; code <= 4; code++)
-		print_hypercall(code, 1, 0);
-	for (type = 0; type <= 5; type++)
-		print_hypercall(5, type, 0);
-	print_hypercall(5, ~0UL, 0);
-	print_hypercall(6, 0, 0);
-	print_hypercall(6, 1, 0);
-	for (type = 0; type < 3; type++)
-		print_hypercall(7, value, type);
-	for (type = 1000; type <= 1012; type++)
-		print_hypercall(7, value, type);
-	print_hypercall(7, address, 0);
-	print_hypercall(7, 4095, 0);
-	print_hypercall(7, ~0UL, 0);
-	print_hypercall(8, '.', 0);
-	print_hypercall(99, 0, 0);
-	print_hypercall(~0U, 0, 0);
+	print_hypercalls(value, address);
 }
 
 static void actlr(void *arg __maybe_unused)

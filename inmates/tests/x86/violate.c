@@ -11,6 +11,7 @@
  * where something was read, DONE violate ok.  Not returning is the point of
  * most of these.
  */
+#include "hypercalls.h"
 #include "report.h"
 
 struct violation {
@@ -333,33 +334,10 @@ static void triple_fault(void *arg __maybe_unused)
 
 /* --- hypercalls --- */
 
-static void print_hypercall(u32 code, unsigned long a, unsigned long b)
-{
-	printf("HC %u %lx %lx = %d\n", code, a, b, hypercall(code, a, b));
-}
-
 /* address: another cell's CPU, value: own CPU number */
 static void hypercall_table(void *arg __maybe_unused)
 {
-	u32 code, type;
-
-	for (code = 0; code <= 4; code++)
-		print_hypercall(code, 1, 0);
-	for (type = 0; type <= 5; type++)
-		print_hypercall(5, type, 0);
-	print_hypercall(5, ~0UL, 0);
-	print_hypercall(6, 0, 0);
-	print_hypercall(6, 1, 0);
-	for (type = 0; type < 3; type++)
-		print_hypercall(7, par.value, type);
-	for (type = 1000; type <= 1012; type++)
-		print_hypercall(7, par.value, type);
-	print_hypercall(7, par.address, 0);
-	print_hypercall(7, 4095, 0);
-	print_hypercall(7, ~0UL, 0);
-	print_hypercall(8, '.', 0);
-	print_hypercall(99, 0, 0);
-	print_hypercall(~0U, 0, 0);
+	print_hypercalls(par.value, par.address);
 }
 
 static void one_hypercall(void *arg __maybe_unused)

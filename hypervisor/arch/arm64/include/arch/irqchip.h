@@ -44,9 +44,9 @@ struct gic_ops {
 	/* SPIs */
 	bool (*spi_in_cell)(const struct cell *cell, unsigned int irq);
 	void (*spi_route)(unsigned int irq, const struct per_cpu *cpu);
-	int (*cell_init)(struct cell *cell);	/* windows */
+	int (*cell_init)(struct cell *cell);	/* windows but the distributor's */
 	mmio_handler dist_access;		/* of the distributor, which all cells see at its address */
-	void (*cell_exit)(struct cell *cell);
+	void (*cell_exit)(struct cell *cell);	/* may be NULL */
 };
 
 extern const struct gic_ops gicv2_ops, gicv3_ops;

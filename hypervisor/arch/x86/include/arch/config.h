@@ -28,12 +28,12 @@ static inline bool arch_console_valid(const struct jailhouse_console *con)
 		con->type == JAILHOUSE_CON_TYPE_8250;
 }
 
+#define ARCH_PLATFORM_REFUSED	"pm_timer_address collides with other ports"
+
 /*
  * The four bytes of the PM timer are open to every cell: they must not reach
  * past the ports, nor into what is always emulated (bugs.md A30).
  */
-#define ARCH_PLATFORM_REFUSED	"pm_timer_address collides with other ports"
-
 static inline bool arch_platform_valid(const struct jailhouse_system *sys)
 {
 	unsigned int timer = sys->platform_info.x86.pm_timer_address;
