@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HELP = ("--help", "-h")
 GROUPS = ("cell", "config", "hardware")
 ALIASES = {"cell stat": "cell stats"}
-NOT_IMPLEMENTED = ("cell linux", "config create", "config collect")
+NOT_IMPLEMENTED = ("config create", "config collect")
 
 
 class UsageError(Exception):
@@ -153,6 +153,22 @@ def take_images(arguments: list[str]) -> list[tuple[str, bool, int]]:
     return images
 
 
+def take_options(arguments: list[str], known: tuple[str, ...]) -> dict[str, str]:
+    """Remove options that have a value from anywhere; what is left are the files."""
+    found: dict[str, str] = {}
+    rest = []
+    while arguments:
+        word = arguments.pop(0)
+        if word not in known:
+            rest.append(word)
+        elif not arguments:
+            raise UsageError(f"{word} needs a value")
+        else:
+            found[word] = arguments.pop(0)
+    arguments += rest
+    return found
+
+
 def _only(arguments: list[str], *names: str) -> None:
     """Exactly the named positional arguments are there."""
     for word in arguments:
@@ -235,6 +251,24 @@ def _cell_destroy(arguments: list[str]) -> int:
     return commands.cell_destroy(selector)
 
 
+def _cell_linux(arguments: list[str]) -> int:
+    options = take_options(arguments, ("-d", "-i", "-c", "-w", "-a", "-k"))
+    _only(arguments, "CELLCONFIG", "KERNEL")
+    architecture = options.get("-a", "")
+    if architecture not in ("", "x86", "arm", "arm64"):
+        raise UsageError("-a needs x86, arm or arm64")
+    factor = parse_number(options.get("-k", "1"))
+    if factor is None:
+        raise UsageError("-k needs a number")
+    from jailhouse import linux
+
+    config, kernel = arguments
+    request = linux.Request(
+        config, kernel, options.get("-d", ""), options.get("-i", ""), options.get("-c"), factor
+    )
+    return linux.run(request, architecture, options.get("-w", ""))
+
+
 def _cell_stats(arguments: list[str]) -> int:
     selector = take_selector(arguments)
     _only(arguments)
@@ -270,6 +304,7 @@ _HANDLERS = {
     "cell start": _cell_start,
     "cell shutdown": _cell_shutdown,
     "cell destroy": _cell_destroy,
+    "cell linux": _cell_linux,
     "cell stats": _cell_stats,
     "config check": _config_check,
     "hardware check": _hardware_check,

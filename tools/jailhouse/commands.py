@@ -8,6 +8,7 @@ first, then what the kernel log and the files involved tell about it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -164,6 +165,10 @@ def cell_load(selector: int | str, images: list[tuple[str, bool, int]]) -> int:
         (os.fsencode(text) + b"\0" if is_string else read_file(text), address)
         for text, is_string, address in images
     ]
+    return _load(selector, contents)
+
+
+def _load(selector: int | str, contents: list[device.Image]) -> int:
     status = _attempt(lambda: device.load(selector, contents), _no_hints)
     if status == 0:
         loads.loaded(selector, contents)
@@ -175,6 +180,24 @@ def cell_start(selector: int | str) -> int:
     status = _attempt(lambda: device.start(selector), _no_hints)
     if status == 0 and warning:
         print(f"Warning: {warning}", file=sys.stderr)
+    return status
+
+
+def cell_boot(path: str, name: str, contents: list[device.Image]) -> int:
+    """`cell linux`: create the cell unless it is there, load, start.
+
+    A cell that was made here and gets no further is destroyed again.
+    """
+    there = sysfs.find(name) is not None
+    status = 0 if there else cell_create(path)
+    if status:
+        return status
+    status = _load(name, contents) or cell_start(name)
+    if status and not there:
+        record = loads.record_of(name)
+        with contextlib.suppress(device.DeviceError):
+            device.destroy(name)
+        loads.forget(record)
     return status
 
 

@@ -57,8 +57,16 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "cell linux": (
         '[-d DTB] [-i INITRD] [-c "CMDLINE"] [-w PARAMS] [-a ARCH] [-k FACTOR]\n'
         "             CELLCONFIG KERNEL",
-        "create, load and start a cell with Linux (not implemented yet)",
-        "This command is not implemented yet.",
+        "create, load and start a cell with Linux (ARM64)",
+        "KERNEL is an Image, plain or .gz. A cell that exists already is loaded anew. Not\n"
+        "implemented yet for other architectures.\n"
+        "  -d DTB       device tree of the cell; memory, command line and initrd are filled in\n"
+        "  -i INITRD    initial RAM disk\n"
+        "  -c CMDLINE   command line of the kernel, instead of the tree's\n"
+        "  -w PARAMS    only write the filled in device tree to PARAMS, and print the commands\n"
+        "               that boot it\n"
+        "  -a ARCH      x86, arm or arm64 instead of this machine's\n"
+        "  -k FACTOR    room between kernel and initrd in sizes of the kernel (default 1)",
     ),
     "cell stats": (
         _SELECTOR,

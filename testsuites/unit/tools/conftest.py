@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jailhouse import sysfs
+from jailhouse import hints, loads, sysfs
 from jailhouse.cellfile import (
     CellConfig,
     Console,
@@ -25,7 +25,7 @@ from jailhouse.cellfile import (
     X86Platform,
 )
 
-from .fakes import Tree
+from .fakes import Driver, Tree
 
 REPOSITORY = Path(__file__).parents[3]
 INCLUDE = REPOSITORY / "include"
@@ -99,6 +99,18 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
     """A fake sysfs tree that the tools read instead of the real one."""
     monkeypatch.setattr(sysfs, "ROOT", str(tmp_path / "sysfs"))
     return Tree(tmp_path / "sysfs")
+
+
+@pytest.fixture
+def driver(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
+    fake = Driver()
+    fake.install(monkeypatch, tmp_path)
+    monkeypatch.setattr(loads, "RUN", str(tmp_path / "run"))
+    monkeypatch.setattr(hints, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(hints, "CPU_ONLINE", tmp_path / "online")
+    (tmp_path / "proc").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return fake
 
 
 Compile = Callable[[str], bytes]

@@ -5,55 +5,15 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from jailhouse import VERSION, commands, device, hints, loads, sysfs, usage
+from jailhouse import VERSION, device, sysfs, usage
 from jailhouse.cli import main, parse_number
 
 from .conftest import REPOSITORY, make_cell, make_system
-from .fakes import Tree
-
-
-@dataclass
-class Driver:
-    """Takes the place of the functions of jailhouse.device."""
-
-    calls: list[tuple[object, ...]] = field(default_factory=list)
-    error: int = 0
-    kernel_log: Path = Path("/nowhere")
-
-    def install(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-        self.kernel_log = folder / "kmsg"
-        self.kernel_log.write_text("6,1,1,-;an old line about jailhouse\n")
-        monkeypatch.setattr(commands.KernelLog, "PATH", str(self.kernel_log))
-        for name in ("enable", "disable", "create", "load", "start", "destroy"):
-            monkeypatch.setattr(device, name, self.recorder(name))
-
-    def recorder(self, name: str) -> object:
-        names = {"enable": "ENABLE", "disable": "DISABLE"}
-
-        def record(*arguments: object) -> None:
-            self.calls.append((name, *arguments))
-            if self.error:
-                operation = names.get(name, f"CELL_{name.upper()}")
-                raise device.DeviceError(self.error, f"JAILHOUSE_{operation}")
-
-        return record
-
-
-@pytest.fixture
-def driver(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
-    fake = Driver()
-    fake.install(monkeypatch, tmp_path)
-    monkeypatch.setattr(loads, "RUN", str(tmp_path / "run"))
-    monkeypatch.setattr(hints, "PROC", tmp_path / "proc")
-    monkeypatch.setattr(hints, "CPU_ONLINE", tmp_path / "online")
-    (tmp_path / "proc").mkdir()
-    monkeypatch.chdir(tmp_path)
-    return fake
+from .fakes import Driver, Tree
 
 
 def run(*arguments: str) -> int:
@@ -130,6 +90,13 @@ def test_every_group_has_help(group: str, capsys: Capture) -> None:
         ["cell", "start", "--id", "1"],
         ["cell", "shutdown"],
         ["cell", "destroy"],
+        ["cell", "linux"],
+        ["cell", "linux", "cell"],
+        ["cell", "linux", "cell", "kernel", "more"],
+        ["cell", "linux", "cell", "kernel", "-d"],
+        ["cell", "linux", "cell", "kernel", "-x"],
+        ["cell", "linux", "cell", "kernel", "-a", "mips"],
+        ["cell", "linux", "cell", "kernel", "-k", "-1"],
         ["cell", "stats"],
         ["config", "check"],
         ["hardware", "check", "a", "b"],
@@ -147,7 +114,12 @@ def test_usage_errors(arguments: list[str], driver: Driver, capsys: Capture) -> 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["cell", "linux", "a", "b"], ["config", "create", "f"], ["config", "collect", "f"]],
+    [
+        ["cell", "linux", "-a", "x86", "a", "b"],
+        ["cell", "linux", "-a", "arm", "a", "b"],
+        ["config", "create", "f"],
+        ["config", "collect", "f"],
+    ],
 )
 def test_not_implemented_yet(
     arguments: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
