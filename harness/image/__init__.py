@@ -32,7 +32,8 @@ from harness.image.sshkeys import Keys, keys
 from harness.provision import DEFAULT_KERNEL, KernelTree
 
 __all__ = [
-    "Artifacts", "Image", "ImageSpec", "Keys", "SpecError", "build", "keys", "load", "raw_disk",
+    "Artifacts", "Image", "ImageSpec", "Keys", "SpecError", "base_archive", "build", "keys", "load",
+    "raw_disk",
 ]  # fmt: skip
 
 

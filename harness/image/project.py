@@ -26,6 +26,7 @@ class Artifacts:
     driver: Path | None = None
     test_modules: tuple[Path, ...] = ()
     configs: tuple[Path, ...] = ()
+    device_trees: tuple[Path, ...] = ()
     inmates: tuple[Path, ...] = ()
     tool_inmates: tuple[Path, ...] = ()
     tools: Path | None = None
@@ -56,6 +57,7 @@ class Artifacts:
                 path for path in found(f"driver/{release}/*.ko") if path.name != "jailhouse.ko"
             ),
             configs=found(f"configs/{arch}/*.cell"),
+            device_trees=found(f"configs/{arch}/dts/*.dtb"),
             inmates=(
                 *found(f"inmates/demos/{arch}/*.bin"),
                 *found(f"inmates/tests/{arch}/*.bin"),
@@ -92,6 +94,7 @@ def project_nodes(artifacts: Artifacts, kernel: KernelTree, suite: str) -> dict[
     folders = (
         ("lib/firmware", artifacts.firmware),
         ("usr/share/jailhouse/configs", artifacts.configs),
+        ("usr/share/jailhouse/configs/dts", artifacts.device_trees),
         ("usr/share/jailhouse/inmates", artifacts.inmates),
         ("usr/libexec/jailhouse", artifacts.tool_inmates),
     )
