@@ -119,6 +119,8 @@ def copy_artifacts(built: Artifacts, target: Path) -> None:
             _copy(module, target / "driver" / module.parent.name)
     for path in built.configs:
         _copy(path, target / "configs" / path.parent.name)
+    for path in built.device_trees:
+        _copy(path, target / "configs" / path.parents[1].name / path.parent.name)
     for path in (*built.inmates, *built.tool_inmates):
         place = target / "inmates" / path.parents[1].name / path.parent.name
         _copy(path, place)

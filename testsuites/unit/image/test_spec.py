@@ -9,7 +9,7 @@ import pytest
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 
-from harness import image, packages
+from harness import image, packages, provision
 from harness.image import cpio, spec
 from harness.image.debs import Selection, read_deb
 
@@ -35,7 +35,17 @@ def test_applets_exist_in_busybox(tmp_path: Path) -> None:
     busybox.write_bytes(read_deb(deb, Selection([], []))["usr/bin/busybox"].data)
     busybox.chmod(0o755)
     known = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True)
-    assert set(loaded.applets) <= set(known.stdout.split())
+    wanted = {*loaded.applets, *spec.load("linux-cell").applets}
+    assert wanted <= set(known.stdout.split())
+
+
+def test_linux_of_a_cell_is_one_program() -> None:
+    made = image.base_archive(spec.load("linux-cell"), provision.kernel(arch="arm64"))
+    nodes = dict(cpio.parse(made.read_bytes()))
+    programs = [path for path, node in nodes.items() if node.data.startswith(b"\x7fELF")]
+    assert programs == ["usr/bin/busybox"]
+    assert needed_libraries(nodes["usr/bin/busybox"].data) == []
+    assert nodes["etc/modules"].data == b""
 
 
 def needed_libraries(program: bytes) -> list[str]:
