@@ -133,6 +133,12 @@ def test_verbose_names_all_checks(files: Files, capsys: pytest.CaptureFixture[st
             False,
             "Configuration has unsupported architecture: x.cell\n",
         ),
+        (
+            # Complete otherwise; nobody has a driver for 32-bit ARM.
+            b"JHSYS\x01" + make_system().to_bytes()[6:],
+            True,
+            "Configuration has unsupported architecture: x.cell\n",
+        ),
         (make_cell().to_bytes()[:-1], False, "Truncated configuration: x.cell\n"),
     ],
 )

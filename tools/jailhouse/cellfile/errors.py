@@ -6,7 +6,7 @@ ValueError
       +-- TruncatedError      the file ends inside a field or an array
       +-- SignatureError      another kind of file
       +-- RevisionError       another revision of the format
-      +-- ArchitectureError   an architecture that nobody knows
+      +-- ArchitectureError   an architecture that nobody knows, or that nothing is built for
 """
 
 from __future__ import annotations
@@ -42,4 +42,4 @@ class RevisionError(CellFileError):
 
 
 class ArchitectureError(CellFileError):
-    """An architecture byte outside 0 to 2."""
+    """An architecture byte outside 0 to 2, or of one that nothing is built for."""

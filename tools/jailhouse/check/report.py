@@ -18,6 +18,9 @@ from jailhouse.cellfile import (
 )
 from jailhouse.check import CHECKS, ConfigSet
 
+#: What hypervisors are built for. 32-bit ARM is a word of the format (abi.md 1.1) and no more.
+BUILT = (Architecture.X86, Architecture.ARM64)
+
 
 class ReadError(Exception):
     """A file that can't be checked; the text is for stderr."""
@@ -51,6 +54,8 @@ def _read(system_file: str, cell_files: Sequence[str]) -> ConfigSet:
     data = _content(system_file)
     try:
         system = SystemConfig.from_bytes(data, system_file)
+        if system.architecture not in BUILT:
+            raise _nothing_built(system)
     except CellFileError as error:
         raise ReadError(_describe(error, "Not a root cell configuration")) from None
     label = Architecture(system.architecture).label
@@ -69,6 +74,14 @@ def _read(system_file: str, cell_files: Sequence[str]) -> ConfigSet:
         print(f"  Non-root cell: {cell.label} ({file})")
         cells.append(cell)
     return ConfigSet(system, tuple(cells))
+
+
+def _nothing_built(system: SystemConfig) -> ArchitectureError:
+    """The driver refuses it on every machine: each is built for another one."""
+    built = ", ".join(f"{known.value} ({known.label})" for known in BUILT)
+    found = f"{system.architecture} ({Architecture(system.architecture).label})"
+    expected = f"there are drivers for {built}"
+    return ArchitectureError(system.file, 5, "architecture", found, expected)
 
 
 def _content(file: str) -> bytes:
