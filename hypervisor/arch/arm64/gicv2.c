@@ -14,6 +14,7 @@
 #define INTERFACE_SIZE	0x2000
 #define HCR_EN		(1U << 0)
 #define CTLR_ENABLE	(1U << 0)
+#define IIDR_PRODUCT(iidr) ((iidr) >> 24)
 #define TYPER_CPU_NUMBER (7U << 5)	/* interfaces, less one (4.3.2) */
 
 /* GICH_VMCR (5.3.3) */
@@ -31,7 +32,19 @@
 #define LR2_PRIORITY(p)	((u32)(p) >> 3 << 23)
 #define LR2_PHYSICAL(i)	((u32)(i) << 10)
 
+/*
+ * QEMU (10.0, hw/intc/arm_gic.c) looks at its inputs when one of them changes, but
+ * not when a guest deactivates a physical interrupt: a level that rose before that
+ * is seen at the next change, which on an idle machine with one CPU never comes.
+ * So we make one.  With a list register that is always in use, "at most one in
+ * use" (GICH_HCR.UIE) ends and begins with each interrupt of the guest, and so
+ * does the maintenance interrupt, whose input this is.  It is off in the
+ * distributor then, and takes no exit.
+ */
+#define SENTINEL_LR	(2U << 28 | 1019)	/* active; no machine has this interrupt */
+
 static char *gicc, *gich;
+static bool sentinel;
 
 static u32 cell_targets(const struct cell *cell)
 {
@@ -55,6 +68,8 @@ static int gicv2_init(void)
 		return trace_error(-ENODEV);
 	}
 	gic.iar_mask = 0x3ff;
+	/* A real one also says which product it is (4.3.3). */
+	sentinel = IIDR_PRODUCT(mmio_read32((char *)gic.dist + GICD_IIDR)) == 0;
 	gicc = hv_map(hpa(system_config->platform_info.arm.gicc_base), INTERFACE_SIZE,
 		      PG_READ | PG_WRITE | PG_DEVICE);
 	gich = hv_map(hpa(system_config->platform_info.arm.gich_base), INTERFACE_SIZE,
@@ -96,7 +111,7 @@ static int gicv2_cpu_init(struct per_cpu *cpu)
 	arch->linux_ctlr = mmio_read32(gicc + GICC_CTLR);
 	arch->linux_pmr = mmio_read32(gicc + GICC_PMR);
 	arch->linux_bpr = mmio_read32(gicc + GICC_BPR);
-	gic.num_lrs = (mmio_read32(gich + GICH_VTR) & 0x3f) + 1;
+	gic.num_lrs = (mmio_read32(gich + GICH_VTR) & 0x3f) + (sentinel ? 0 : 1);
 	mmio_write32(gich + GICH_VMCR, VMCR_PMR(arch->linux_pmr) | VMCR_BPR(arch->linux_bpr) |
 		     (arch->linux_ctlr & CTLR_ENABLE ? VMCR_ENABLE : 0) |
 		     (arch->linux_ctlr & GICC_CTLR_EOIMODE ? VMCR_EOIMODE : 0));
@@ -117,6 +132,8 @@ static void gicv2_cpu_exit(struct per_cpu *cpu)
 	u32 ctlr = cpu->arch.linux_ctlr & ~(CTLR_ENABLE | GICC_CTLR_EOIMODE);
 
 	mmio_write32(gich + GICH_HCR, 0);
+	if (sentinel)
+		mmio_write32(gich + GICH_LR + 4 * gic.num_lrs, 0);
 	mmio_write32(gicc + GICC_APR, mmio_read32(gich + GICH_APR));
 	mmio_write32(gicc + GICC_PMR, VMCR_GET_PMR(vmcr));
 	mmio_write32(gicc + GICC_BPR, VMCR_GET_BPR(vmcr));
@@ -189,8 +206,15 @@ static u64 gicv2_lr_empty(void)
 	return gic.num_lrs == 64 ? empty : empty & ((1ULL << gic.num_lrs) - 1);
 }
 
+/* The sentinel goes while somebody waits: what it stands for is then counted exactly. */
 static void gicv2_maintenance(u32 bits)
 {
+	if (sentinel) {
+		mmio_write32(gich + GICH_LR + 4 * gic.num_lrs, bits ? 0 : SENTINEL_LR);
+		mmio_write32((char *)gic.dist + (bits ? GICD_ISENABLER : GICD_ICENABLER),
+			     1U << gic.maintenance_irq);
+		bits |= HCR_UIE;
+	}
 	mmio_write32(gich + GICH_HCR, HCR_EN | bits);
 }
 

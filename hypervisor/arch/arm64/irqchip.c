@@ -65,6 +65,7 @@ static void enable_own_interrupts(struct arch_percpu *arch, char *regs)
 		mmio_write8(regs + GICD_IPRIORITYR + own[n], 0);
 	}
 	mmio_write32(regs + GICD_ISENABLER, OUR_SGIS | 1U << gic.maintenance_irq);
+	gic.ops->maintenance(0);
 }
 
 int irqchip_cpu_init(struct per_cpu *cpu)
@@ -87,15 +88,15 @@ int irqchip_cpu_init(struct per_cpu *cpu)
 
 static void return_sgis(const struct arch_percpu *arch, char *regs)
 {
-	u32 enabled = arch->sgi_enabled & 0xffff;
+	u32 enabled = arch->sgi_enabled & 0xffff, maintenance = 1U << gic.maintenance_irq;
 
 	for (unsigned int n = 0; n < NUM_SGIS; n++)
 		mmio_write8(regs + GICD_IPRIORITYR + n, arch->sgi_priority[n]);
 	mmio_write8(regs + GICD_IPRIORITYR + gic.maintenance_irq, arch->linux_priority[2]);
 	mmio_write32(regs + GICD_ISENABLER, enabled);
 	mmio_write32(regs + GICD_ICENABLER, ~enabled & 0xffff);
-	if (!(arch->linux_enabled & 1U << gic.maintenance_irq))
-		mmio_write32(regs + GICD_ICENABLER, 1U << gic.maintenance_irq);
+	mmio_write32(regs + (arch->linux_enabled & maintenance ? GICD_ISENABLER : GICD_ICENABLER),
+		     maintenance);
 	if (gic.ops == &gicv3_ops)
 		mmio_write32(regs + GICD_ISPENDR, arch->sgi_pending);
 	else
