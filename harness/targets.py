@@ -125,7 +125,7 @@ TARGETS: dict[str, Target] = {
         ),
         Target(
             "intel-bochs", BOCHS_X86, "bochs", Accelerator.BOCHS, "bochs-x86", "bochs-x86",
-            bochs_possible, default=False, extension="vmx",
+            bochs_possible, default=False, share="intel-bochs", extension="vmx",
         ),
         Target(
             "intel-bochs-smp", replace(BOCHS_X86, cpus=4), "bochs", Accelerator.BOCHS,

@@ -207,6 +207,11 @@ def cpus_but(linux: Linux, *gone: int) -> str:
     return cpu_list(set(range(linux.machine.spec.cpus)) - set(gone))
 
 
+def largest(linux: Linux) -> str:
+    """The test cell with the most CPUs that the machine can carry beside Linux."""
+    return "test-two" if linux.machine.spec.cpus >= 4 else "test-one"
+
+
 def online(linux: Linux) -> str:
     return linux.succeed("cat /sys/devices/system/cpu/online").strip()
 

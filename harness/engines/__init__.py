@@ -54,8 +54,9 @@ class Engine:
             # nmi, reset: from outside; monitor: QEMU's own questions and commands;
             # random-addresses: of the kernel, which its own decompressor chooses.
             found |= {"msi", "mmconfig", "nmi", "reset", "monitor", "checkpoints"}
-            found.add("random-addresses")
-        if self.clock is Clock.ICOUNT:
+            found |= {"random-addresses", "gdb"}
+        if self.accelerator is Accelerator.TCG:
+            # It can count, whether this one does or not: see `Target.counted`.
             found.add("counted-time")
         return frozenset(found)
 

@@ -46,6 +46,10 @@ PROGRAMS = (
     "invd",
     "triple-fault",
 )
+#: What a CPU starts with that is no part of a reset: time and number of the CPU, and what
+#: the last command of its local APIC was.
+NOT_RESET = {"MSR TSC", "MSR TSC_AUX", "APIC ID", "APIC LDR", "APIC ICR"}
+LVT_MASKED = 1 << 16
 TICKS = 10
 #: Interleaved with the hypervisor's lines as it happens.
 TICK = r"^Timer fired, "
@@ -60,7 +64,8 @@ class Record:
 
 
 def play(jailhouse: Jailhouse, root_config: str) -> Record:
-    """Enable, a locked cell, one forbidden access after the other, disable."""
+    """Enable, a locked cell, one forbidden access after the other, what a CPU starts with,
+    disable."""
     record = Record()
     mark = jailhouse.uart.end
 
@@ -92,6 +97,8 @@ def play(jailhouse: Jailhouse, root_config: str) -> Record:
     for what in PROGRAMS:
         record.facts |= _program(bench, what)
     states("after the last violation")
+    bench.run("probe")
+    record.facts |= reset_state(bench.done())
     answer("destroy after violations", jailhouse.destroy, "test-one")
     answer("disable", jailhouse.disable)
     answer("disable again", jailhouse.disable)
@@ -133,6 +140,28 @@ def _program(bench: Bench, what: str) -> dict[str, str]:
     after = bench.jailhouse.stats(bench.number)
     spent = {name: after[name] - before[name] for name in after}
     return {f"outcome: {what}": plain(outcome.splitlines()[0]), **_exits(what, spent)}
+
+
+def reset_state(text: str) -> dict[str, str]:
+    """Field by field what the probe (inmates/tests/x86/probe.c) found when it started."""
+    found = {}
+    for line in text.splitlines():
+        kind, *words = line.split()
+        if kind in ("REG", "SEG", "DR"):
+            pairs = zip(words[::2], words[1::2], strict=True)
+            found |= {f"{kind} {name}": value for name, value in pairs}
+        elif kind in ("MSR", "APIC"):
+            found[f"{kind} {words[0]}"] = " ".join(words[1:])
+        elif kind == "TABLE":
+            found[kind] = " ".join(words)
+    return {f"reset: {name}": _lvt(name, value)
+            for name, value in found.items() if name not in NOT_RESET}  # fmt: skip
+
+
+def _lvt(name: str, value: str) -> str:
+    """Which vector an entry has that is masked, its last owner knows."""
+    masked = name.startswith("APIC LVT_") and int(value, 16) & LVT_MASKED
+    return "masked" if masked else value
 
 
 def plain(line: str) -> str:

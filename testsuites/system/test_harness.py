@@ -19,6 +19,8 @@ from harness.machine import Role
 from harness.results import REPOSITORY
 from harness.targets import Target
 
+#: Words by which an emulator's command line is known.
+EMULATORS = {"-nodefaults", "-rc"}
 #: What a shell starts in the background ignores Ctrl-C, and so would all of ours.
 IN_FOREGROUND = ("env", "--default-signal=INT")
 
@@ -59,7 +61,7 @@ class Command:
             with contextlib.suppress(psutil.Error):
                 children = psutil.Process(self.process.pid).children(recursive=True)
                 words = [child.cmdline() for child in children]
-            if len(words) == 2 and "--" in words[0] and "-nodefaults" in words[1]:
+            if len(words) == 2 and "--" in words[0] and EMULATORS & set(words[1]):
                 folder = Path(words[0][words[0].index("--") - 1])
                 assert folder.is_dir()
                 return children, folder
@@ -131,6 +133,7 @@ def test_demo(tmp_path: Path, target: Target) -> None:
         assert re.search(line, command.output), command.output
 
 
+@pytest.mark.needs("network")
 @pytest.mark.slow
 def test_a_killed_pytest_leaves_nothing(tmp_path: Path, target: Target) -> None:
     """SIGKILL to pytest in the middle of a test on a machine."""
@@ -170,5 +173,5 @@ def test_results_of_a_test(request: pytest.FixtureRequest, linux, folder) -> Non
     assert f"evidence > /dev/{tty}" in (folder.path / "transcript.log").read_text()
     assert request.node.nodeid in (folder.path / "rerun.txt").read_text()
     machine = Path((folder.path / "machine.txt").read_text().split()[0])
-    assert "-nodefaults" in (machine / "machine.sh").read_text()
+    assert EMULATORS & set((machine / "machine.sh").read_text().split())
     assert (machine / "root-console.log").stat().st_size > 0

@@ -47,6 +47,7 @@ def test_files_arrive_whole(linux: Linux) -> None:
     assert linux.get("/tmp/data") == data
 
 
+@pytest.mark.needs("network")
 def test_network(linux: Linux, target: Target) -> None:
     assert target.machine.nics
     assert linux.ssh_run("echo over the network").output == "over the network\n"

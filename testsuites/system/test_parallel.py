@@ -36,7 +36,8 @@ HERE = Path(__file__).parent
 def hold(linux, name):
     argv = linux.machine.argv
     private = [word for word in argv if "/jailhouse-" in word]
-    text = " ".join(private) + f"\\nport {linux.machine.ssh_port()}\\n"
+    port = linux.machine.ssh_port() if linux.machine.spec.nics else "of nothing"
+    text = " ".join(private) + f"\\nport {port}\\n"
     (HERE / f"part-{name}").write_text(text)
     (HERE / f"part-{name}").rename(HERE / f"held-{name}")
 
@@ -136,7 +137,8 @@ def test_an_ended_run_leaves_nothing(
     one, two = run.held("one", "two")
     folders = private_folders(one) | private_folders(two)
     assert len(folders) == 2, (one, two)
-    assert one.splitlines()[1] != two.splitlines()[1]
+    if target.machine.nics:
+        assert one.splitlines()[1] != two.splitlines()[1]
     processes = run.everything()
     assert sum("supervise.py" in " ".join(process.cmdline()) for process in processes) == 2
     run.process.send_signal(number)

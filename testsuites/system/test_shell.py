@@ -94,6 +94,7 @@ def tmux(tmp_path: Path, target: Target) -> Iterator[Tmux]:
     made.end()
 
 
+@pytest.mark.needs("gdb")
 @pytest.mark.architectures("x86", reason="the shell's example is apic-demo")
 def test_shell_in_tmux(tmux: Tmux) -> None:
     """Consoles in panes, a prompt with statuses, words with a dot, and an end."""
@@ -116,6 +117,7 @@ def test_shell_in_tmux(tmux: Tmux) -> None:
     assert tmux.ended(20)
 
 
+@pytest.mark.needs("gdb")
 @pytest.mark.architectures("x86", reason="the host's gdb knows no other processors")
 def test_gdb_in_the_hypervisor(jailhouse: Jailhouse) -> None:
     """A breakpoint in a function of the hypervisor is hit, and its name and line are shown."""

@@ -88,12 +88,12 @@ class Debugger:
             time.sleep(0.01)
 
 
-def like_qemu(number: int, answers: Iterable[str]) -> str:
+def like_qemu(number: int, answers: Iterable[str], halted: bool = False) -> str:
     """Answers to r, creg and sreg in the words of QEMU's "info registers".
 
     So whatever reads registers knows one format. What a segment's cached base is
     Bochs prints only in two halves of a descriptor; whether a CPU is halted, not at
-    all.
+    all (see `before`).
     """
     text = "\n".join(answers)
     found: dict[str, int] = {}
@@ -111,11 +111,26 @@ def like_qemu(number: int, answers: Iterable[str]) -> str:
         base = (upper & 0xFF000000) | (upper & 0xFF) << 16 | lower >> 16
         lines.append(f"{name.upper()} ={int(selector, 16):04x} {base:016x}")
         if name == "cs":
-            lines.append(f"CPL={int(selector, 16) & 3} HLT=0")
+            lines.append(f"CPL={int(selector, 16) & 3} HLT={int(halted)}")
     for name, base, limit in re.findall(r"^([gi]dt)r:base=0x([0-9a-f]+), limit=0x([0-9a-f]+)",
                                         text, re.M):  # fmt: skip
         lines.append(f"{name.upper()}=     {int(base, 16):016x} {int(limit, 16):08x}")
     return "\n".join(lines) + "\n"
+
+
+def before(registers: str) -> str:
+    """Asks for the byte before RIP, of the answer to r: a halted CPU stands behind its HLT.
+
+    One that has just woken up does, too, for a moment: look more than once.
+    """
+    found = re.search(r"^rip: ([0-9a-f]{8})_([0-9a-f]{8})$", registers, re.M)
+    address = int(found[1] + found[2], 16) if found else 0
+    return f"x /1bx {max(address - 1, 0):#x}"
+
+
+def is_hlt(answer: str) -> bool:
+    """Whether that byte is HLT; not if there is no memory to look at."""
+    return re.search(r">:\s+0xf4\s*$", answer) is not None
 
 
 def dumped(text: str, size: int) -> bytes:

@@ -14,7 +14,7 @@ from harness.checkpoints import Saved
 from harness.deadlines import Deadline, scaled
 from harness.emulator import Emulator
 from harness.engines.bochs import Boot, Memory, render, rom
-from harness.engines.bochs.debugger import Debugger, dumped, like_qemu
+from harness.engines.bochs.debugger import Debugger, before, dumped, is_hlt, like_qemu
 from harness.errors import EmulatorDied, Unsupported
 from harness.streams import Drain, connected
 
@@ -131,7 +131,9 @@ class BochsMachine(Emulator):
         blocks = []
         for number in range(self.spec.cpus):
             debugger.ask(f"set $cpu={number}")
-            blocks.append(like_qemu(number, [debugger.ask(what) for what in ("r", "creg", "sreg")]))
+            answers = [debugger.ask(what) for what in ("r", "creg", "sreg")]
+            halted = is_hlt(debugger.ask(before(answers[0])))
+            blocks.append(like_qemu(number, answers, halted))
         return "\n".join(blocks)
 
     def read_memory(self, address: int, size: int) -> bytes:

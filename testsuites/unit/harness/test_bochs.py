@@ -16,7 +16,7 @@ import pytest
 from harness.emulator import BootImage
 from harness.engines import Accelerator, Clock, Engine
 from harness.engines.bochs import Boot, Memory, render, rom, tree
-from harness.engines.bochs.debugger import Debugger, dumped, like_qemu
+from harness.engines.bochs.debugger import Debugger, before, dumped, is_hlt, like_qemu
 from harness.engines.bochs.machine import BochsMachine
 from harness.errors import EmulatorDied, HarnessFailure, Unsupported
 from harness.machine import BOCHS_X86, Audio, Disk, MachineSpec, Nic, Role, SerialPort
@@ -224,6 +224,15 @@ def test_registers_as_qemu_prints_them() -> None:
         "\nGDT=     fffffe0000001000 0000007f\n", "\nIDT=     fffffe0000000000 00000fff\n",
     ):  # fmt: skip
         assert words in text, words
+
+
+def test_a_halted_cpu_stands_behind_its_hlt() -> None:
+    assert before(ANSWERS[0]) == "x /1bx 0xffffffff8114c0e4"
+    assert is_hlt("[bochs]:\n0xffffffff8114c0e4 <bogus+       0>:\t0xf4\n")
+    assert not is_hlt("[bochs]:\n0xffffffff8114c0e4 <bogus+       0>:\t0xfb\n")
+    assert not is_hlt("bx_dbg_read_linear: physical address not available for linear 0xf4\n")
+    assert " HLT=1\n" in like_qemu(1, ANSWERS, halted=True)
+    assert " HLT=0\n" in like_qemu(1, ANSWERS)
 
 
 def test_memory_as_it_is_dumped() -> None:

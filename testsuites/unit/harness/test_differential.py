@@ -7,7 +7,7 @@ import pytest
 
 from testsuites.differential import ledger
 from testsuites.differential.ledger import Difference, Explained
-from testsuites.differential.scenario import Record, comparable, plain
+from testsuites.differential.scenario import Record, comparable, plain, reset_state
 
 AMD = Record({"answer: enable": "ok", "exits: cr": "0"}, ["a", "Unit: AMD IOMMU", "b"])
 INTEL = Record({"answer: enable": "ok", "exits: cr": "2"}, ["a", "Unit: VT-d", "Unit: CAT", "b"])
@@ -64,3 +64,22 @@ def test_lines_without_numbers(line: str, same: str) -> None:
 def test_lines_of_any_number_of_cpus_are_one() -> None:
     lines = [" CPU 0 OK", " CPU 1 OK", "Timer fired, jitter: 1 ns", '"Bochs" is up', ""]
     assert comparable(lines, "Bochs") == [" CPU # OK", '"root" is up']
+
+
+def test_what_a_cpu_starts_with_is_compared_by_field() -> None:
+    text = """REG cr0 60000010 cr3 0
+TABLE gdt 0 ffff idt 0 ffff
+MSR TSC a668d8b8
+MSR VM_CR gp
+APIC LDR 2
+APIC LVT_TIMER 100ec
+APIC LVT_ERROR fe
+APIC ISR 0 0
+CPUID 0.0 d 756e6547 6c65746e 49656e69
+DONE probe ok
+"""
+    assert reset_state(text) == {
+        "reset: REG cr0": "60000010", "reset: REG cr3": "0", "reset: TABLE": "gdt 0 ffff idt 0 ffff",
+        "reset: MSR VM_CR": "gp", "reset: APIC LVT_TIMER": "masked",
+        "reset: APIC LVT_ERROR": "fe", "reset: APIC ISR": "0 0",
+    }  # fmt: skip
