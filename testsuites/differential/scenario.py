@@ -46,9 +46,9 @@ PROGRAMS = (
     "invd",
     "triple-fault",
 )
-#: What a CPU starts with that is no part of a reset: time and number of the CPU, and what
-#: the last command of its local APIC was.
-NOT_RESET = {"MSR TSC", "MSR TSC_AUX", "APIC ID", "APIC LDR", "APIC ICR"}
+#: What a CPU starts with that is no part of a reset: time and number of the CPU, and of its
+#: local APIC the last command and how interrupts came that it had.
+NOT_RESET = {"MSR TSC", "MSR TSC_AUX", "APIC ID", "APIC LDR", "APIC ICR", "APIC TMR"}
 LVT_MASKED = 1 << 16
 TICKS = 10
 #: Interleaved with the hypervisor's lines as it happens.
