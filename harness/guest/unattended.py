@@ -15,6 +15,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import importlib
 import json
 import mmap
 import os
@@ -149,6 +150,16 @@ class Executor:
                 if name.startswith("vmexits_")
             }
         }
+
+    def do_root_events(self, events: dict[str, int]) -> dict[str, Any]:
+        """Exits of the root cell's own events, by how many of each in a window."""
+        # Beside this file, in the guest.
+        root = importlib.import_module("rootevents").RootEvents()
+        return {"windows": [root.measure(name, count) for name, count in events.items()]}
+
+    def do_root_idle(self, seconds: int) -> dict[str, Any]:
+        """Exits of the root cell while nothing is to be done."""
+        return {"exits": importlib.import_module("rootevents").idle(seconds)}
 
 
 def _cell(name: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness import cache, jitterbaseline, jitterdata, jitterrun, results
+from harness import cache, jitterbaseline, jitterdata, jitterrun, results, rootbudgets
 from harness.image import Artifacts
 from harness.jitterdata import JitterRun
 from harness.plugin.run import RUN
@@ -22,6 +23,8 @@ def _measure(folder: Path, artifacts: Artifacts, kernel: str, accept: bool) -> J
     budgets = tomllib.loads(BUDGETS.read_text())
     run = jitterrun.measure(artifacts, kernel, folder / "cell", budgets)
     run = jitterrun.with_bare(run, jitterrun.measure_bare(artifacts, folder / "bare"))
+    root = rootbudgets.measure(artifacts, kernel, folder / "root", budgets["root"])
+    run = replace(run, budgets=(*run.budgets, *root))
     if accept:
         jitterbaseline.write(run)
     return jitterbaseline.gate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness import cache, jitterbaseline, jitterrun
+from harness import cache, jitterbaseline, jitterrun, rootbudgets
 from harness.jitterdata import JitterRun, Place
 from harness.results import REPOSITORY
 from testsuites.jitter.measured import Measured
@@ -51,6 +51,8 @@ def test_exits_cost_what_they_may(measured: Measured) -> None:
 
 
 def test_every_exit_is_in_the_budget(measured: Measured) -> None:
-    assert len(measured.run.budgets) == 2 + len(jitterrun.EVENTS)
+    root = [budget for budget in measured.run.budgets if budget.scenario == rootbudgets.SCENARIO]
+    assert len(root) == 1 + len(rootbudgets.EVENTS)
+    assert len(measured.run.budgets) == len(root) + 2 + len(jitterrun.EVENTS)
     for budget in measured.run.budgets:
         assert budget.seen == budget.allowed, f"{budget.scenario}, {budget.event}"
