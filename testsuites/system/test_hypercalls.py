@@ -57,13 +57,13 @@ def test_console_calls_where_permitted(jailhouse: Jailhouse, target: Target) -> 
     """test-other prints through the hypercall, on x86 as well as to its UART."""
     bench = Bench.create(jailhouse, "test-other")
     bench.run("violate", f"what=hypercall-table value={bench.cpu} addr=0")
-    answers = table(bench.done())
-    assert answers[8, ord("."), 0] == 0
+    text = bench.done()
     if target.architecture == "x86":
+        assert table(text)[8, ord("."), 0] == 0
         bench.hypervisor_says(r"^WHAT hypercall-table$")
         assert "DONE violate ok" in jailhouse.console()
     else:
-        # The character itself comes before the line that tells of it.
+        # One UART: the character itself comes before the line that tells of it.
         bench.hypervisor_says(r"^\.HC 8 2e 0 = 0$")
 
 
