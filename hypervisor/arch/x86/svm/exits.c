@@ -87,7 +87,7 @@ static bool exit_invd(struct guest_regs *regs, struct vmcb *vmcb)
 		vcpu_inject_exception(XCPT_GP, true, 0);
 		return true;
 	}
-	asm volatile("wbinvd" : : : "memory");
+	cache_write_back();
 	vcpu_skip_instruction(INVD_INSN_LENGTH);
 	return true;
 }

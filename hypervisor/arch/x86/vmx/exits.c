@@ -8,6 +8,7 @@
 #include <arch/registers.h>
 #include <arch/vcpu.h>
 #include "vmx.h"
+#include "vtd.h"
 
 #define DR6_TRAPS	0xfU		/* B0 to B3 */
 #define DR6_BD		(1U << 13)
@@ -120,7 +121,7 @@ static bool exit_io(struct guest_regs *regs)
 static bool exit_invd(struct guest_regs *regs)
 {
 	(void)regs;
-	asm volatile("wbinvd" : : : "memory");
+	cache_write_back();
 	vcpu_skip_instruction(0);
 	return true;
 }
@@ -291,6 +292,7 @@ void vmx_before_run(struct guest_regs *regs)
 static void handle_events(void)
 {
 	vmcs_write(VMCS_PIN, vmx_features.controls.word[CONTROL_PIN]);
+	vtd_report_faults();
 	x86_handle_events();
 }
 

@@ -2,35 +2,11 @@
 /* Units of the Intel image, in the order in which they start (abi.md 2.6). */
 #include <core/cell.h>
 #include <core/pci.h>
-#include <core/printk.h>
 #include <core/unit.h>
 #include <arch/ioapic.h>
 #include <arch/test_device.h>
 #include "cat.h"
-
-static int vtd_init(void)
-{
-	const struct jailhouse_iommu *unit = system_config->platform_info.iommu_units;
-	unsigned int n;
-
-	for (n = 0; n < JAILHOUSE_MAX_IOMMU_UNITS && unit[n].base; n++) {
-		if (unit[n].type != JAILHOUSE_IOMMU_INTEL) {
-			printk("ERROR: IOMMU unit %u has type %u, this machine needs %u\n", n,
-			       unit[n].type, JAILHOUSE_IOMMU_INTEL);
-			return trace_error(-EINVAL);
-		}
-		printk("ERROR: DMAR unit @0x%llx: not implemented yet; remove the unit\n",
-		       unit[n].base);
-		return trace_error(-ENODEV);
-	}
-	printk("WARNING: no IOMMU configured: devices of a cell can reach all memory by DMA\n");
-	return 0;
-}
-
-static const struct unit vtd_unit = {
-	.name = "VT-d",
-	.init = vtd_init,
-};
+#include "vtd.h"
 
 const struct unit *const units[] = {
 	&vtd_unit,

@@ -3,7 +3,7 @@
 #ifndef ARCH_CELL_H
 #define ARCH_CELL_H
 
-#include <core/types.h>
+#include <core/paging.h>
 
 #define MAX_IOAPICS	8
 
@@ -22,6 +22,8 @@ struct arch_cell {
 	volatile u32 pci_addr_port;
 
 	u32 xapic_logical_mask;		/* logical ids of the cell's CPUs, flat mode */
+
+	struct page_table dma_pages;	/* what the cell's devices reach; root NULL: no IOMMU */
 };
 
 #endif

@@ -65,7 +65,14 @@ void msr_write(u32 msr, u64 value);
 bool msr_read_safe(u32 msr, u64 *value);
 bool msr_write_safe(u32 msr, u64 value);
 struct cpuid cpuid(u32 leaf, u32 sub);
+void cache_write_back(void);
 #else
+
+/* All of this CPU's caches, and what others hold of them: milliseconds. */
+static inline void cache_write_back(void)
+{
+	asm volatile("wbinvd" : : : "memory");
+}
 
 static inline u64 msr_read(u32 msr)
 {

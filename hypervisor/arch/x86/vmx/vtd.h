@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* DMA remapping: each device reaches the memory of its cell that is marked for DMA, no other. */
+#ifndef VMX_VTD_H
+#define VMX_VTD_H
+
+#include <core/paging.h>
+#include <core/unit.h>
+
+extern const struct unit vtd_unit;
+
+/* After an NMI: prints what the units have recorded, on the CPU that gets their events. */
+void vtd_report_faults(void);
+
+/* Second-level tables; what all units can do is in `cap`. */
+extern struct page_format vtd_page_format;
+void vtd_format_init(unsigned int levels, u64 cap);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One remapping unit (Intel VT-d specification, revision 3.3; chapter 10 has the
+ * registers, 9 the structures in memory, 6.5.2 the invalidation queue).
+ */
+#ifndef VMX_VTD_HW_H
+#define VMX_VTD_HW_H
+
+#include <core/types.h>
+
+struct jailhouse_iommu;
+struct vtd_descriptor;
+
+struct vtd_unit {
+	u8 *regs;			/* NULL: not in use */
+	unsigned int size;		/* of the mapping, bytes */
+	unsigned int index;		/* in the configuration */
+	u64 cap, ecap;
+	struct vtd_descriptor *queue;	/* a page */
+	unsigned int tail;
+	volatile u32 done;		/* written by the unit when it has come that far */
+	u64 fault_event;		/* FEDATA and FEADDR as they were */
+	u32 fault_control;
+	bool queue_on, translating;
+};
+
+/* Capability register (10.4.2) */
+#define VTD_CAP_DOMAINS(cap)	(1U << (4 + 2 * ((cap) & 7)))
+#define VTD_CAP_RWBF		(1ULL << 4)
+#define VTD_CAP_CM		(1ULL << 7)
+#define VTD_CAP_39BIT		(1ULL << 9)	/* SAGAW: tables of three levels */
+#define VTD_CAP_48BIT		(1ULL << 10)	/* four */
+#define VTD_CAP_2M		(1ULL << 34)	/* SLLPS */
+#define VTD_CAP_1G		(1ULL << 35)
+
+/* Extended capability register (10.4.3) */
+#define VTD_ECAP_COHERENT	(1ULL << 0)
+#define VTD_ECAP_QI		(1ULL << 1)
+
+/* Maps and checks the unit; what Linux left in use is refused. */
+int vtd_hw_init(struct vtd_unit *unit, unsigned int index, const struct jailhouse_iommu *info);
+/* As Linux had it; also after a failed or partial init. */
+void vtd_hw_exit(struct vtd_unit *unit);
+
+/* From now on all devices are translated. */
+int vtd_hw_translate(struct vtd_unit *unit, hpa_t root_table);
+/* What the unit remembers of contexts and translations is gone; waits for reads and writes under way. */
+int vtd_hw_invalidate(struct vtd_unit *unit);
+
+/* Faults become NMIs of this CPU. */
+void vtd_hw_fault_target(struct vtd_unit *unit, u32 apic_id);
+void vtd_hw_fault_mask(struct vtd_unit *unit);
+
+struct vtd_fault {
+	u16 source;	/* requester id */
+	u8 reason;	/* 0x20 on: interrupt remapping (table 7) */
+	u8 type;	/* 1: it was a read (of a message: see 10.4.14) */
+	u64 info;	/* page address */
+};
+/* The oldest recorded fault, which is taken out; false: there is none. */
+bool vtd_hw_next_fault(struct vtd_unit *unit, struct vtd_fault *fault);
+
+#endif
