@@ -75,16 +75,19 @@ def test_both_ways_agree(
 
 @pytest.mark.needs("checkpoints", "disk")
 def test_disks_are_private_and_captured(
-    make: Callable[[Store | None], Linux], tmp_path: Path
+    make: Callable[[Store | None], Linux], tmp_path: Path, target: Target
 ) -> None:
     linux = make(Store())
-    linux.succeed("echo written before | dd of=/dev/sda bs=512 seek=9 conv=sync,fsync 2>/dev/null")
+    device = f"/dev/{target.machine.disks[0].device}"
+    write = f"dd of={device} bs=512 seek=9 conv=sync,fsync 2>/dev/null"
+    linux.succeed(f"echo written before | {write}")
     directory = tmp_path / "saved"
     directory.mkdir()
     linux.machine.save(directory)
-    linux.succeed("echo written after | dd of=/dev/sda bs=512 seek=9 conv=sync,fsync 2>/dev/null")
+    linux.succeed(f"echo written after | {write}")
     assert b"written before\n" in (directory / DISK).read_bytes()[9 * 512 : 10 * 512]
-    assert linux.succeed("dd if=/dev/sda bs=512 skip=9 count=1 2>/dev/null | head -1") == "written after\n"
+    read = f"dd if={device} bs=512 skip=9 count=1 2>/dev/null"
+    assert linux.succeed(f"{read} | head -1") == "written after\n"
     assert b"written" not in linux.machine.image.disk.read_bytes()
 
 
