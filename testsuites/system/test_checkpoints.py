@@ -20,7 +20,7 @@ pytestmark = pytest.mark.needs("checkpoints")
 #: What must be the same however the machine came about.
 VIEW = (
     "uname -a; cat /proc/cmdline /proc/iomem /proc/interrupts | sed 's/:.*[0-9]  */: /'; lspci;"
-    " cat /sys/devices/system/cpu/online; ls /dev /proc/irq; md5sum /dev/sda; grep -c . /proc/modules"
+    " cat /sys/devices/system/cpu/online; ls /dev /proc/irq; md5sum /dev/[sv]da; grep -c . /proc/modules"
 )
 
 
@@ -54,6 +54,7 @@ def test_both_ways_agree(
     views = [linux.succeed(VIEW) for linux in (booted, first, restored)]
     assert views[0] == views[1] == views[2]
     assert "Linux" in views[0]
+    assert re.search(r"^[0-9a-f]{32}  /dev/", views[0], re.M)
     # What the consoles said during the boot comes with the state.
     assert restored.root_console.text(0) == first.root_console.text(0) != ""
     assert "-incoming" not in " ".join(first.machine.argv)
