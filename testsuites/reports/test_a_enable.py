@@ -328,6 +328,8 @@ def test_a50_devices_in_use_while_enabling(
     assert "nobody cared" not in said
 
 
+# A cell, CPU 0, and a CPU of Linux that goes offline.
+@pytest.mark.needs("cpus-3")
 @pytest.mark.bug("U5")
 def test_u5_refused_disable_changes_nothing(jailhouse: Jailhouse) -> None:
     """disable destroyed cells and then returned EBUSY because a CPU was offline. Our
