@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.engines import Accelerator
 from harness.guest.linux import Linux
 from harness.targets import Target
 from harness.verbs import Jailhouse, JailhouseError
@@ -163,7 +164,10 @@ def test_a4_rmmod_and_second_enable_with_cells(jailhouse: Jailhouse, target: Tar
 @pytest.mark.bug("A4")
 def test_a4_panic_while_enabled(fresh_linux: Callable[..., Linux], target: Target) -> None:
     """Linux' emergency path may stop in the hypervisor or reset: recorded, and no harness hangs."""
-    linux = fresh_linux()
+    # Its reset in Bochs 2.7 leaves the interrupt of the PIT off if the HPET had taken its place,
+    # as after a panic: the firmware then waits for the clock for ever.
+    bochs = target.accelerator is Accelerator.BOCHS
+    linux = fresh_linux(parameters=("hpet=disable",) if bochs else ())
     verbs = Jailhouse(linux)
     verbs.load_module()
     verbs.enable(target.root_config)
