@@ -25,6 +25,7 @@ EVENTS = {"tick": 2, "ipi": 2, "disk_read": 2, "packet_sent": 2, "system_call": 
 IDLE_SECONDS = 5
 #: How often an idle Linux wakes up is its own affair; what it wakes up for is its local APIC.
 IDLE_MAY = frozenset({"xapic"})
+IDLE = "idle, local APIC aside"
 
 #: The CPUs of `harness/guest/rootevents.py`: nobody balances load with them.
 ISOLATED = "isolcpus=1,2"
@@ -64,7 +65,7 @@ def evaluate(record: Iterable[dict[str, Any]], allowed: Mapping[str, Counts]) ->
     for line in record:
         if line["step"]["do"] == "root_idle":
             seen = {name: n for name, n in line["exits"].items() if n and name not in IDLE_MAY}
-            made.append(_budget("idle", IDLE_SECONDS, allowed, seen))
+            made.append(_budget(IDLE, IDLE_SECONDS, allowed, seen))
         for window in line.get("windows", ()):
             name, count = window["event"], window["events"]
             seen = _each(_usual(window["with"]), _usual(window["without"]), count)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from harness.guest.rootevents import PERIOD_TICKS, RootEvents
-from harness.rootbudgets import evaluate
+from harness.rootbudgets import IDLE, evaluate
 
 
 def windows(*totals: int) -> list[dict[str, int]]:
@@ -28,7 +28,7 @@ def test_what_most_windows_have_counts() -> None:
 
 def test_an_idle_root_cell_leaves_only_for_its_local_apics() -> None:
     step = {"step": {"do": "root_idle"}, "exits": {"xapic": 40, "pio": 1, "msr_other": 0}}
-    (budget,) = evaluate([step], {"idle": {}})
+    (budget,) = evaluate([step], {IDLE: {}})
     assert budget.seen == {"pio": 1}
     assert not budget.kept
 
