@@ -26,9 +26,10 @@ u64 stage2_vttbr(const struct cell *cell);
 
 void hv_paging_activate(void);
 
+/* A page of this CPU's own windows: no other CPU ever uses that address. */
 static inline void arch_hv_tlb_flush_page(const void *virt)
 {
-	asm volatile("dsb ishst; tlbi vae2is, %0; dsb ish; isb"
+	asm volatile("dsb nshst; tlbi vae2, %0; dsb nsh; isb"
 		     : : "r" ((unsigned long)virt >> 12) : "memory");
 }
 
