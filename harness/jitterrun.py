@@ -19,7 +19,7 @@ from pathlib import Path
 from harness import artifacts as builds
 from harness import jitter, provision, results, unattended
 from harness.engines.qemu import ICOUNT_SHIFT
-from harness.errors import HarnessFailure, ProductFailure
+from harness.errors import ProductFailure
 from harness.image import Artifacts
 from harness.jitterdata import (
     Budget,
@@ -62,8 +62,6 @@ REFERENCES: Mapping[str, tuple[str, int, float]] = {
     "ipi-self": ("self-IPI to handler", 243, 0.8),
     "ipi-other": ("IPI to another CPU's handler", 247, 0.8),
 }
-#: Programs for the bare machine in a build tree.
-BARE_PROGRAMS = Path("inmates/bare/x86")
 TITLES = {"pat-msr-read": "PAT read", "ipi-send": "IPI, the sender's part"}
 OPERATIONS: Mapping[str, int] = {
     "enable": 29_700_000,
@@ -328,16 +326,9 @@ def evaluate(result: Result, kernel: str, budgets: Budgets) -> JitterRun:
 # --- the bare machine
 
 
-def _bare_programs(artifacts: Artifacts) -> Path:
-    for tree in artifacts.trees:
-        if (tree / BARE_PROGRAMS).is_dir():
-            return tree / BARE_PROGRAMS
-    raise HarnessFailure(f"no {BARE_PROGRAMS} in {[str(tree) for tree in artifacts.trees]}")
-
-
 def measure_bare(artifacts: Artifacts, folder: Path) -> tuple[list[Series], list[Cost]]:
     """The same programs without hypervisor, in their multiboot form."""
-    programs = _bare_programs(artifacts)
+    programs = unattended.bare_programs(artifacts)
     samples: dict[tuple[str, str], list[int]] = {}
     for event in EVENTS:
         if event != "hypercall":

@@ -208,6 +208,8 @@ class MachineSpec:
     ne2k: bool = False
     #: QEMU's name of an IOMMU with its options.
     iommu: str | None = None
+    #: Devices for programs on the bare machine: names and options of QEMU, behind all others.
+    devices: tuple[str, ...] = ()
     #: Frequency of the TSC, told to Linux: a loaded host once calibrated a sixth of it.
     tsc_khz: int | None = None
     #: First port of ACPI's power management (x86); its timer is at +8.

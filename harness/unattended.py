@@ -29,7 +29,7 @@ from harness import image as images
 from harness.deadlines import scaled
 from harness.engines import Boot, Engine, Wiring
 from harness.engines.qemu import render, render_bare
-from harness.errors import DeadlineExpired, EmulatorDied, ProductFailure
+from harness.errors import DeadlineExpired, EmulatorDied, HarnessFailure, ProductFailure
 from harness.image import Artifacts
 from harness.machine import MachineSpec, Role
 from harness.results import REPOSITORY
@@ -41,6 +41,9 @@ Step = dict[str, Any]
 #: Seconds of an idle host; a boot with counted time takes 6 to 13, a bare program 1.
 PATIENCE = 120.0
 BARE_PATIENCE = 20.0
+
+#: Programs for the bare machine in a build tree.
+BARE_PROGRAMS = Path("inmates/bare/x86")
 
 _IN_GUEST = REPOSITORY / "harness" / "guest" / "unattended.py"
 _INIT = REPOSITORY / "images" / "files" / "unattended"
@@ -135,6 +138,14 @@ def run(
         result = Result(folder, target.machine)
         _execute(engine, argv, wiring, result, PATIENCE)
     return result
+
+
+def bare_programs(artifacts: Artifacts) -> Path:
+    """The folder of what `run_bare` can run."""
+    for tree in artifacts.trees:
+        if (tree / BARE_PROGRAMS).is_dir():
+            return tree / BARE_PROGRAMS
+    raise HarnessFailure(f"no {BARE_PROGRAMS} in {[str(tree) for tree in artifacts.trees]}")
 
 
 def run_bare(

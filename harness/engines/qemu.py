@@ -160,4 +160,6 @@ def _devices(spec: MachineSpec, wiring: Wiring) -> list[str]:
         ]  # fmt: skip
     for index, disk in enumerate(spec.disks):
         words += _disk(index, disk, wiring)
+    for device in spec.devices:
+        words += ["-device", device]
     return words

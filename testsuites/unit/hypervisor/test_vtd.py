@@ -30,6 +30,7 @@ void world_init(void);
 void world_unit(unsigned int n, unsigned int type, u64 cap, u64 ecap, u32 status);
 void world_no_units(void);
 u32 world_register(unsigned int n, unsigned int reg);
+void world_set_register(unsigned int n, unsigned int reg, u32 value);
 void world_break(unsigned int n, bool queue);
 void world_memory(unsigned int n, unsigned int i, u64 phys, u64 virt, u64 size, u64 flags);
 void world_device(unsigned int n, unsigned int i, unsigned int bdf, unsigned int unit);
@@ -50,7 +51,7 @@ CAP = 2 | 1 << 9 | 1 << 10 | 1 << 34 | 1 << 35
 COHERENT, QUEUE = 1, 2
 #: Status: translation, queue, interrupt remapping
 TES, QIES, IRES = 1 << 31, 1 << 26, 1 << 25
-GSTS, FSTS, FECTL, FEDATA = 0x1C, 0x34, 0x38, 0x3C
+GSTS, FSTS, FECTL, FEDATA, FEADDR, FEUADDR = 0x1C, 0x34, 0x38, 0x3C, 0x40, 0x44
 BLOCKED = (1 << 64) - 1
 
 DISK, NIC, STRANGER = 0x10, 0x108, 0x20
@@ -340,11 +341,15 @@ def test_faults_follow_the_root_cell(world: World) -> None:
 
 
 def test_disable_leaves_the_unit_as_it_was(world: World) -> None:
+    # What somebody before us left in the fault event's registers
+    events = {FEDATA: 0x41, FEADDR: 0xFEE02000, FEUADDR: 0x500, FECTL: 1 << 31}
+    for register, value in events.items():
+        world.lib.world_set_register(0, register, value)
     assert world.enable() == 0
+    assert world.lib.world_register(0, FEUADDR) == 0
     world.lib.world_shutdown()
     assert not world.lib.world_register(0, GSTS) & (TES | QIES)
-    assert world.lib.world_register(0, FECTL) == 1 << 31
-    assert world.lib.world_register(0, FEDATA) == 0
+    assert {register: world.lib.world_register(0, register) for register in events} == events
     assert world.lib.world_mapped == 0
     assert world.dma(STRANGER, 0x1000) == 0x1000
     assert world.enable() == 0, "and again"

@@ -164,7 +164,8 @@ static int check_unused(const struct vtd_unit *unit)
 static void remember_fault_event(struct vtd_unit *unit)
 {
 	unit->fault_control = read32(unit, REG_FECTL);
-	unit->fault_event = read32(unit, REG_FEDATA) | (u64)read32(unit, REG_FEADDR) << 32;
+	unit->fault_data = read32(unit, REG_FEDATA);
+	unit->fault_address = read32(unit, REG_FEADDR) | (u64)read32(unit, REG_FEUADDR) << 32;
 }
 
 int vtd_hw_init(struct vtd_unit *unit, unsigned int index, const struct jailhouse_iommu *info)
@@ -207,8 +208,9 @@ int vtd_hw_translate(struct vtd_unit *unit, hpa_t root_table)
 static void restore_fault_event(struct vtd_unit *unit)
 {
 	write32(unit, REG_FECTL, FECTL_MASKED);
-	write32(unit, REG_FEDATA, (u32)unit->fault_event);
-	write32(unit, REG_FEADDR, (u32)(unit->fault_event >> 32));
+	write32(unit, REG_FEDATA, unit->fault_data);
+	write32(unit, REG_FEADDR, (u32)unit->fault_address);
+	write32(unit, REG_FEUADDR, (u32)(unit->fault_address >> 32));
 	write32(unit, REG_FECTL, unit->fault_control);
 }
 

@@ -19,8 +19,8 @@ struct vtd_unit {
 	struct vtd_descriptor *queue;	/* a page */
 	unsigned int tail;
 	volatile u32 done;		/* written by the unit when it has come that far */
-	u64 fault_event;		/* FEDATA and FEADDR as they were */
-	u32 fault_control;
+	u64 fault_address;		/* FEADDR and FEUADDR, FEDATA, FECTL as they were */
+	u32 fault_data, fault_control;
 	bool queue_on, translating;
 };
 

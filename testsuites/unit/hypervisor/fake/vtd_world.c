@@ -295,6 +295,8 @@ void world_no_units(void) { system_storage.platform_info.iommu_units[0].base = 0
 
 u32 world_register(unsigned int n, unsigned int reg);
 u32 world_register(unsigned int n, unsigned int reg) { return *reg32(&models[n], reg); }
+void world_set_register(unsigned int n, unsigned int reg, u32 value);
+void world_set_register(unsigned int n, unsigned int reg, u32 value) { *reg32(&models[n], reg) = value; }
 
 void world_break(unsigned int n, bool queue);
 void world_break(unsigned int n, bool queue)
