@@ -11,7 +11,7 @@
 #include <core/percpu.h>
 #include <core/printk.h>
 
-static bool handed_over;	/* there was a non-root cell: see pci_config_commit() */
+bool pci_handed_over;
 
 static u64 mmconfig_base(void)
 {
@@ -200,12 +200,13 @@ static enum mmio_result handle_mmconfig(void *arg, struct mmio_access *access)
 
 /* --- MSI --- */
 
-bool pci_message_check(const struct pci_device *device, u64 *address, u32 *data, bool *deliver)
+bool pci_message_check(const struct pci_device *device, unsigned int vector, u64 *address,
+		       u32 *data, bool *deliver)
 {
 	bool disabled = false;
 
 	*deliver = false;
-	if (arch_msi_validate(device->cell, address, data, &disabled)) {
+	if (arch_msi_validate(device, vector, address, data, &disabled)) {
 		*deliver = !disabled;
 		return true;
 	}
@@ -402,7 +403,7 @@ static int pci_cell_init(struct cell *cell)
 {
 	int err = 0;
 
-	handed_over |= cell != &root_cell;
+	pci_handed_over |= cell != &root_cell;
 	if (mmconfig_base())
 		mmio_region_register(cell, gpa(mmconfig_base()), mmconfig_size(),
 				     handle_mmconfig, cell);
@@ -452,7 +453,7 @@ static void device_commit(struct pci_device *device)
 /* Root CPUs suspended.  Until CPUs have changed hands, everything stays as Linux has it. */
 static void pci_config_commit(struct cell *changed)
 {
-	if (!handed_over)
+	if (!pci_handed_over)
 		return;
 	for_owned_devices(&root_cell, device_commit);
 	if (changed && changed != &root_cell)

@@ -19,6 +19,12 @@
 
 extern const struct unit pci_unit;
 
+/*
+ * Every commit gives the hardware its messages: there was a non-root cell, or messages
+ * of the root cell are not what Linux left in the devices.
+ */
+extern bool pci_handed_over;
+
 enum pci_verdict {
 	PCI_FATAL,		/* refuse: the CPU is parked */
 	PCI_DONE,		/* emulated: value is set / ignored */

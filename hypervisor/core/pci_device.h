@@ -102,8 +102,8 @@ enum pci_verdict pci_msix_write(struct pci_device *device, u16 dword, u32 value,
  * Returns false when that is the owner's fault and its CPU is to be parked;
  * the root cell is warned instead.
  */
-bool pci_message_check(const struct pci_device *device, u64 *address, u32 *data,
-		       bool *deliver);
+bool pci_message_check(const struct pci_device *device, unsigned int vector, u64 *address,
+		       u32 *data, bool *deliver);
 
 static inline u32 merge_bits(u32 old, u32 value, u32 mask)
 {

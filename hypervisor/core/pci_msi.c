@@ -101,7 +101,7 @@ static bool program(struct pci_device *device)
 	bool deliver = msi->control & MSI_ENABLE;
 	u32 data = msi->data;
 
-	if (deliver && !pci_message_check(device, &address, &data, &deliver))
+	if (deliver && !pci_message_check(device, 0, &address, &data, &deliver))
 		return false;
 	if (deliver)
 		write_message(device, address, data);

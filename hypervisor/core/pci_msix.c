@@ -68,7 +68,7 @@ static bool program(const struct pci_device *device, unsigned int n)
 	bool allowed = true;
 
 	if (deliver)
-		allowed = pci_message_check(device, &address, &data, &deliver);
+		allowed = pci_message_check(device, n, &address, &data, &deliver);
 	if (allowed && deliver)
 		write_vector(msix, n, address, data);
 	else

@@ -58,7 +58,8 @@ read 0x2000000: does not get 0x2000000
 VT-d fault event reported by IOMMU 0:
  Source Identifier (bus:dev.func): 00:05.0
  Fault Reason: 0x6 Fault Info: 2000000 Type 1
-destroy: 0, 0 pages more
+destroy: 0
+0 pages more
 write 0x400000: leaves 0x2600000
 1 NMI
 VT-d fault event reported by IOMMU 0:

@@ -60,9 +60,11 @@ void arch_pci_write(u16 bdf, u16 reg, u32 value, unsigned int size)
 		mmio_write32(address, value);
 }
 
-bool arch_msi_validate(const struct cell *cell, u64 *address, u32 *data, bool *disabled)
+bool arch_msi_validate(const struct pci_device *device, unsigned int vector, u64 *address,
+		       u32 *data, bool *disabled)
 {
-	(void)cell;
+	(void)device;
+	(void)vector;
 	(void)address;
 	(void)data;
 	*disabled = false;

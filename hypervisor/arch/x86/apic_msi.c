@@ -8,7 +8,6 @@
 #include <arch/apic.h>
 #include <arch/apic_hw.h>
 #include <arch/apic_regs.h>
-#include <arch/pci.h>
 
 #define MSI_WINDOW(address)	((address) >> 20 == 0xfee)
 #define MSI_RESERVED		0xff0		/* other remapping formats, extended destination */
@@ -81,25 +80,9 @@ bool apic_msi_validate(const struct cell *cell, struct msi_message *msi, bool *d
 	return validate_physical(cell, msi);
 }
 
-bool arch_msi_validate(const struct cell *cell, u64 *address, u32 *data, bool *disabled)
+void apic_msi_send(const struct msi_message *msi)
 {
-	struct msi_message msi = { *address, *data };
-	bool allowed = apic_msi_validate(cell, &msi, disabled);
-
-	*address = msi.address;
-	*data = msi.data;
-	return allowed;
-}
-
-/* The same interrupt, sent by this CPU. */
-void arch_msi_inject(const struct cell *cell, u64 address, u32 data)
-{
-	struct msi_message msi = { address, data };
-	bool disabled;
-
-	if (!apic_msi_validate(cell, &msi, &disabled) || disabled)
-		return;
-	apic_hw_send(ICR_ASSERT | DELIVERY_FIXED << 8 | MSI_VECTOR(msi.data) |
-		     (msi.address & MSI_LOGICAL ? ICR_LOGICAL : 0),
-		     msi.address >> MSI_DESTINATION_SHIFT & 0xff);
+	apic_hw_send(ICR_ASSERT | DELIVERY_FIXED << 8 | MSI_VECTOR(msi->data) |
+		     (msi->address & MSI_LOGICAL ? ICR_LOGICAL : 0),
+		     msi->address >> MSI_DESTINATION_SHIFT & 0xff);
 }

@@ -20,6 +20,7 @@
 #include <arch/apic.h>
 #include <arch/io.h>
 #include <arch/ioapic.h>
+#include <arch/irq_remap.h>
 
 #define REG_INDEX		0x00
 #define REG_DATA		0x10
@@ -47,6 +48,7 @@ struct phys_ioapic {
 	struct device_lock lock;	/* index and data belong together; entries */
 	void *regs;			/* NULL: unused slot */
 	u64 address;
+	u16 requester;			/* of its messages */
 	unsigned int num_pins;
 	u32 cell_pins[4];		/* pins that non-root cells have */
 	u64 *root_entries;		/* as the root cell wrote them */
@@ -63,7 +65,7 @@ struct cell_ioapic {
 };
 
 static struct phys_ioapic chips[MAX_IOAPICS];
-static bool handed_over;	/* there was a non-root cell: see ioapic_config_commit() */
+bool ioapic_handed_over;
 
 static bool pin_test(const u32 *bitmap, unsigned int pin)
 {
@@ -130,7 +132,7 @@ static void hw_entry_write(struct phys_ioapic *phys, unsigned int pin, u64 entry
 /* --- Policy --- */
 
 /* An entry is judged as the message that the pin would send; logical masks may get trimmed. */
-static bool entry_deliverable(const struct cell *cell, u64 *entry)
+static bool entry_deliverable(const struct cell_ioapic *ioapic, unsigned int pin, u64 *entry)
 {
 	struct msi_message msi = {
 		.address = MSI_BASE | ENTRY_DESTINATION(*entry) << MSI_DESTINATION_SHIFT |
@@ -139,18 +141,18 @@ static bool entry_deliverable(const struct cell *cell, u64 *entry)
 	};
 	bool disabled;
 
-	if (!apic_msi_validate(cell, &msi, &disabled) || disabled)
+	if (!apic_msi_validate(ioapic->cell, &msi, &disabled) || disabled)
 		return false;
 	*entry &= ~(0xffULL << 56);
 	*entry |= (msi.address >> MSI_DESTINATION_SHIFT & 0xff) << 56;
-	return true;
+	return irq_remap_pin(ioapic->phys->requester, pin, &msi, entry);
 }
 
 /* Returns false when the entry has to stay masked although its owner wants it. */
 static bool pin_sync(const struct cell_ioapic *ioapic, unsigned int pin)
 {
 	u64 entry = *owner_entry(ioapic, pin);
-	bool ok = (entry & ENTRY_MASKED) || entry_deliverable(ioapic->cell, &entry);
+	bool ok = (entry & ENTRY_MASKED) || entry_deliverable(ioapic, pin, &entry);
 
 	if (!ok)
 		entry |= ENTRY_MASKED;
@@ -316,7 +318,7 @@ static void chip_read_entries(struct phys_ioapic *phys)
 	}
 }
 
-static struct phys_ioapic *chip_init(u64 address)
+static struct phys_ioapic *chip_init(u64 address, u16 requester)
 {
 	struct phys_ioapic *phys = chip_free_slot();
 	u8 *page;
@@ -325,6 +327,7 @@ static struct phys_ioapic *chip_init(u64 address)
 	if (!phys)
 		return NULL;
 	phys->address = address;
+	phys->requester = requester;
 	phys->root_entries = page_alloc(&mem_pool, 1);
 	page = hv_map(hpa(address & PAGE_MASK), PAGE_SIZE, PG_READ | PG_WRITE | PG_DEVICE);
 	if (page)
@@ -407,7 +410,7 @@ static int view_find_chip(struct cell_ioapic *ioapic)
 	if (is_root(ioapic)) {
 		if (ioapic->phys)
 			return trace_error(-EINVAL);	/* listed twice */
-		ioapic->phys = chip_init(address);
+		ioapic->phys = chip_init(address, (u16)ioapic->info->id);
 		return ioapic->phys ? 0 : trace_error(-ENOMEM);
 	}
 	return ioapic->phys ? 0 : trace_error(-EINVAL);
@@ -485,7 +488,7 @@ static int ioapic_cell_init(struct cell *cell)
 	unsigned int n;
 	int err = 0;
 
-	handed_over |= cell != &root_cell;
+	ioapic_handed_over |= cell != &root_cell;
 	if (!cell->config->num_irqchips)
 		return 0;
 	if (cell->config->num_irqchips > MAX_IOAPICS)
@@ -519,8 +522,18 @@ static void ioapic_cell_reset(struct cell *cell)
 static void ioapic_config_commit(struct cell *changed)
 {
 	(void)changed;	/* pins of other cells are checked when written */
-	if (handed_over)
+	if (ioapic_handed_over)
 		for_views(&root_cell, pin_commit);
+}
+
+static void pin_mask(struct cell_ioapic *ioapic, unsigned int pin)
+{
+	pin_silence(ioapic->phys, pin);
+}
+
+void ioapic_silence(void)
+{
+	for_views(&root_cell, pin_mask);
 }
 
 static void ioapic_shutdown(void)

@@ -112,7 +112,8 @@ static void with_cell(void)
 	try_write(SEEN, SEEN + 0x1000, TAKEN + 0x1000);
 	try_write(SEEN, TAKEN, TAKEN + 0x2000);
 	try_read(PLAIN, PLAIN, SEEN, TAKEN);
-	printf("destroy: %d, %lu pages more\n", world_destroy(), world_pages() - pages);
+	printf("destroy: %d\n", world_destroy());
+	printf("%lu pages more\n", world_pages() - pages);
 	try_write(SOURCE, SEEN, TAKEN);
 	try_write(SOURCE, TAKEN, TAKEN);
 }

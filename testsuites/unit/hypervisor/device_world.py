@@ -36,7 +36,7 @@ int world_pio(unsigned int n, u16 port, unsigned int size, bool in, bool rep, u6
 SOURCES = [
     *(f"hypervisor/core/{n}.c" for n in ("pci", "pci_header", "pci_msi", "pci_msix", "mmio")),
     *(f"hypervisor/arch/x86/{n}.c" for n in ("pci_ports", "pio", "ioapic", "apic_msi")),
-    "device_world.c", "io.c", "percpu.c", "printk.c",
+    "hypervisor/arch/x86/svm/irq_remap.c", "device_world.c", "io.c", "percpu.c", "printk.c",
 ]  # fmt: skip
 
 MMCONFIG = 0xB0000000
@@ -63,6 +63,7 @@ class Device:
     caps: tuple[Cap, ...] = ()
     msix_address: int = 0
     msix_vectors: int = 0
+    msi_vectors: int = 0
     msix_size: int = 0x1000
     domain: int = 0
 
@@ -72,10 +73,11 @@ class Irqchip:
     pins: Sequence[int]
     address: int = IOAPIC
     pin_base: int = 0
+    requester: int = 0
 
     def pack(self) -> bytes:
         bitmap = sum(1 << pin for pin in self.pins)
-        return struct.pack("<QII16s", self.address, 0, self.pin_base, bitmap.to_bytes(16, "little"))
+        return struct.pack("<QII16s", self.address, self.requester, self.pin_base, bitmap.to_bytes(16, "little"))
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class CellConfig:
         start = 0
         for d in self.devices:
             pci += struct.pack(
-                "<BBHH6IHHBBHHQIBBH", d.type, 0, d.domain, d.bdf, *d.bar_mask, start, len(d.caps), 0, 0,
+                "<BBHH6IHHBBHHQIBBH", d.type, 0, d.domain, d.bdf, *d.bar_mask, start, len(d.caps), d.msi_vectors, 0,
                 d.msix_vectors, d.msix_size, d.msix_address, 0, 0, 0, 0,
             )  # fmt: skip
             caps += b"".join(struct.pack("<HHHH", c.id, c.start, c.len, c.flags) for c in d.caps)
@@ -112,8 +114,11 @@ class CellConfig:
 class World:
     """Cell 0 is the root cell; CPUs are numbers below 8."""
 
+    sources: Sequence[str] = SOURCES
+    cdef = CDEF
+
     def __init__(self, hostlib: Any, mmconfig: bool = True, pm_timer: int = 0, defines: Sequence[str] = ()) -> None:
-        mod = hostlib(SOURCES, CDEF, defines=defines)
+        mod = hostlib(self.sources, self.cdef, defines=defines)
         self.ffi, self.lib = mod.ffi, mod.lib
         self.lib.world_init(mmconfig, pm_timer)
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 SOURCES = [
-    "hypervisor/arch/x86/vmx/vtd.c", "hypervisor/arch/x86/vmx/vtd_hw.c",
-    "hypervisor/arch/x86/vmx/vtd_format.c", "hypervisor/core/paging.c",
+    *(f"hypervisor/arch/x86/vmx/vtd{n}.c" for n in ("", "_fault", "_format", "_hw", "_irq")),
+    "hypervisor/core/paging.c",
     "hypervisor/core/page_pool.c", "hypervisor/arch/x86/paging.c", "hypervisor/lib/bitmap.c",
-    "hypervisor/lib/string.c", "vtd_world.c", "memory.c", "io.c", "printk.c", "percpu.c",
+    "hypervisor/lib/string.c", "vtd_world.c", "vtd_model.c", "memory.c", "io.c", "printk.c", "percpu.c",
 ]  # fmt: skip
 CDEF = """
 struct page_pool { void *base; unsigned long pages; unsigned long used; unsigned long *bitmap; bool zero; };
@@ -269,6 +269,20 @@ def test_a_device_of_no_unit_is_refused_and_nothing_is_kept(world: World) -> Non
     assert "ERROR: PCI device 01:01.0 names IOMMU unit 1 of 1" in world.log()
     assert world.pages == before
     assert world.dma(NIC, TAKEN) == TAKEN, "still the root cell's"
+
+
+def test_a_device_of_another_cell_stays_there(world: World) -> None:
+    """A cell that is refused for it must not have taken it on the way."""
+    assert world.enable() == 0
+    assert world.create() == 0
+    before = world.pages
+    world.lib.world_memory(2, 0, TAKEN + 8 * MIB, SEEN, MIB, READ | WRITE | DMA)
+    world.lib.world_device(2, 0, NIC, 0)
+    assert world.lib.world_cell(2, 2) == -errno.EBUSY
+    world.lib.world_commit()
+    assert world.pages == before
+    assert world.dma(NIC, SEEN) == TAKEN
+    assert world.dma(NIC, TAKEN + 8 * MIB) == BLOCKED, "the root cell's"
 
 
 @pytest.mark.parametrize("left", range(4))

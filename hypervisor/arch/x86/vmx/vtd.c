@@ -2,14 +2,12 @@
 /*
  * Intel VT-d, DMA remapping (specification 3.3).  All units share one root table:
  * requester ids are unique in a segment.  A cell is a domain with tables of its own; a
- * device that nobody lists has no context, and reaches nothing.
- *
- * Interrupts are not remapped: what devices send is checked when it is programmed
- * (apic_msi.c), but a device that writes to the local APICs' window as memory can forge it.
+ * device that nobody lists has no context, and reaches nothing.  Interrupts: vtd_irq.c.
  */
 #include <core/cell.h>
 #include <core/cpu.h>
 #include <core/page_pool.h>
+#include <core/pci.h>
 #include <core/percpu.h>
 #include <core/printk.h>
 #include <arch/cpu.h>
@@ -17,6 +15,7 @@
 #include <arch/vcpu.h>
 #include "vtd.h"
 #include "vtd_hw.h"
+#include "vtd_irq.h"
 
 /* Root and context entries (9.1, 9.3): 256 of both in a page. */
 #define PRESENT			(1ULL << 0)
@@ -25,7 +24,6 @@
 #define CONTEXT_4_LEVELS	(2ULL << 0)
 #define CONTEXT_DOMAIN(id)	((u64)(id) << 8)
 
-#define BUS(bdf)		((bdf) >> 8)
 #define DEVFN(bdf)		((bdf) & 0xff)
 #define ENTRIES			256
 
@@ -33,19 +31,19 @@ struct vtd_entry {
 	volatile u64 low, high;
 };
 
-static struct vtd_unit remappers[JAILHOUSE_MAX_IOMMU_UNITS];
-static unsigned int num_units, levels;
-static u64 common_cap;
-static bool coherent;
+struct vtd_unit vtd_units[JAILHOUSE_MAX_IOMMU_UNITS];
+unsigned int vtd_num_units;
+static unsigned int levels;
+static u64 common_cap, common_ecap;
 static struct vtd_entry *root_table;
-static unsigned int reporter;		/* CPU that gets faults */
 
 /* --- Units ------------------------------------------------------------------------ */
 
 static void units_exit(void)
 {
-	while (num_units)
-		vtd_hw_exit(&remappers[--num_units]);
+	vtd_irq_exit();
+	while (vtd_num_units)
+		vtd_hw_exit(&vtd_units[--vtd_num_units]);
 	page_free(&mem_pool, root_table, 1);
 	root_table = NULL;
 }
@@ -57,21 +55,18 @@ static int remapper_init(unsigned int n, const struct jailhouse_iommu *info)
 		       JAILHOUSE_IOMMU_INTEL);
 		return trace_error(-EINVAL);
 	}
-	num_units++;
-	return vtd_hw_init(&remappers[n], n, info);
+	vtd_num_units++;
+	return vtd_hw_init(&vtd_units[n], n, info);
 }
 
 /* What all of them can do. */
 static int choose_format(void)
 {
-	unsigned int domains = ~0U;
-
 	common_cap = ~0ULL;
-	coherent = true;
-	for (unsigned int n = 0; n < num_units; n++) {
-		common_cap &= remappers[n].cap;
-		coherent &= remappers[n].ecap & VTD_ECAP_COHERENT;
-		domains = MIN(domains, VTD_CAP_DOMAINS(remappers[n].cap));
+	common_ecap = ~0ULL;
+	for (unsigned int n = 0; n < vtd_num_units; n++) {
+		common_cap &= vtd_units[n].cap;
+		common_ecap &= vtd_units[n].ecap;
 	}
 	if (!(common_cap & (VTD_CAP_39BIT | VTD_CAP_48BIT))) {
 		printk("ERROR: DMAR units have no number of table levels in common\n");
@@ -88,10 +83,10 @@ static int vtd_init(void)
 	unsigned int n;
 	int err = 0;
 
-	num_units = 0;
+	vtd_num_units = 0;
 	for (n = 0; !err && n < JAILHOUSE_MAX_IOMMU_UNITS && info[n].base; n++)
 		err = remapper_init(n, &info[n]);
-	if (!err && !num_units) {
+	if (!err && !vtd_num_units) {
 		printk("WARNING: no IOMMU configured: devices of a cell can reach all memory by DMA\n");
 		return 0;
 	}
@@ -99,7 +94,7 @@ static int vtd_init(void)
 		err = choose_format();
 	if (!err) {
 		root_table = page_alloc(&mem_pool, 1);
-		err = root_table ? 0 : trace_error(-ENOMEM);
+		err = root_table ? vtd_irq_init(common_ecap) : trace_error(-ENOMEM);
 	}
 	if (err)
 		units_exit();
@@ -148,7 +143,7 @@ static u64 domain_of(const struct cell *cell)
 /* Never half of one and half of the other: not present in between. */
 static int attach(const struct cell *cell, u16 bdf)
 {
-	struct vtd_entry *entry = contexts_make(BUS(bdf));
+	struct vtd_entry *entry = contexts_make(PCI_BUS(bdf));
 
 	if (!entry)
 		return trace_error(-ENOMEM);
@@ -162,25 +157,25 @@ static int attach(const struct cell *cell, u16 bdf)
 
 static void detach(u16 bdf)
 {
-	struct vtd_entry *table = contexts_of(BUS(bdf));
+	struct vtd_entry *table = contexts_of(PCI_BUS(bdf));
 
 	if (!table)
 		return;
 	table[DEVFN(bdf)].low = 0;
-	contexts_drop_empty(BUS(bdf));
+	contexts_drop_empty(PCI_BUS(bdf));
 }
 
-static bool is_physical(const struct jailhouse_pci_device *dev)
+bool vtd_is_physical(const struct jailhouse_pci_device *dev)
 {
 	return dev->type == JAILHOUSE_PCI_TYPE_DEVICE || dev->type == JAILHOUSE_PCI_TYPE_BRIDGE;
 }
 
-static bool root_lists(u16 bdf)
+static bool lists(const struct cell *cell, u16 bdf)
 {
-	const struct jailhouse_pci_device *dev = jailhouse_cell_pci_devices(root_cell.config);
+	const struct jailhouse_pci_device *dev = jailhouse_cell_pci_devices(cell->config);
 
-	for (unsigned int n = 0; n < root_cell.config->num_pci_devices; n++, dev++)
-		if (is_physical(dev) && dev->bdf == bdf)
+	for (unsigned int n = 0; n < cell->config->num_pci_devices; n++, dev++)
+		if (vtd_is_physical(dev) && dev->bdf == bdf)
 			return true;
 	return false;
 }
@@ -189,13 +184,41 @@ static bool root_lists(u16 bdf)
 
 static int check_domain(const struct cell *cell)
 {
-	for (unsigned int n = 0; n < num_units; n++)
-		if (domain_of(cell) >= VTD_CAP_DOMAINS(remappers[n].cap)) {
+	for (unsigned int n = 0; n < vtd_num_units; n++)
+		if (domain_of(cell) >= VTD_CAP_DOMAINS(vtd_units[n].cap)) {
 			printk("ERROR: DMAR unit %u has %u domains, none for cell \"%s\"\n", n,
-			       VTD_CAP_DOMAINS(remappers[n].cap), cell_name(cell));
+			       VTD_CAP_DOMAINS(vtd_units[n].cap), cell_name(cell));
 			return trace_error(-ERANGE);
 		}
 	return 0;
+}
+
+/* Before anything changes hands; what another cell has, nobody gets. */
+static int check_device(const struct cell *cell, const struct jailhouse_pci_device *dev)
+{
+	const struct cell *other;
+
+	if (!vtd_is_physical(dev))
+		return 0;
+	if (dev->iommu >= vtd_num_units) {
+		printk("ERROR: PCI device %02x:%02x.%x names IOMMU unit %u of %u\n",
+		       PCI_BDF_ARGS(dev->bdf), dev->iommu, vtd_num_units);
+		return trace_error(-EINVAL);
+	}
+	for_each_non_root_cell(other)
+		if (other != cell && lists(other, dev->bdf))
+			return trace_error(-EBUSY);
+	return 0;
+}
+
+static int check_devices(const struct cell *cell)
+{
+	const struct jailhouse_pci_device *dev = jailhouse_cell_pci_devices(cell->config);
+	int err = 0;
+
+	for (unsigned int n = 0; !err && n < cell->config->num_pci_devices; n++, dev++)
+		err = check_device(cell, dev);
+	return err;
 }
 
 static int attach_devices(const struct cell *cell)
@@ -203,17 +226,9 @@ static int attach_devices(const struct cell *cell)
 	const struct jailhouse_pci_device *dev = jailhouse_cell_pci_devices(cell->config);
 	int err = 0;
 
-	for (unsigned int n = 0; !err && n < cell->config->num_pci_devices; n++, dev++) {
-		if (!is_physical(dev))
-			continue;
-		if (dev->iommu >= num_units) {
-			printk("ERROR: PCI device %02x:%02x.%x names IOMMU unit %u of %u\n",
-			       BUS(dev->bdf), DEVFN(dev->bdf) >> 3, dev->bdf & 7, dev->iommu,
-			       num_units);
-			return trace_error(-EINVAL);
-		}
-		err = attach(cell, dev->bdf);
-	}
+	for (unsigned int n = 0; !err && n < cell->config->num_pci_devices; n++, dev++)
+		if (vtd_is_physical(dev))
+			err = attach(cell, dev->bdf);
 	return err;
 }
 
@@ -223,9 +238,9 @@ static void return_devices(const struct cell *cell)
 	const struct jailhouse_pci_device *dev = jailhouse_cell_pci_devices(cell->config);
 
 	for (unsigned int n = 0; n < cell->config->num_pci_devices; n++, dev++) {
-		if (!is_physical(dev))
+		if (!vtd_is_physical(dev))
 			continue;
-		if (cell != &root_cell && root_lists(dev->bdf))
+		if (cell != &root_cell && lists(&root_cell, dev->bdf))
 			attach(&root_cell, dev->bdf);
 		else
 			detach(dev->bdf);
@@ -234,13 +249,14 @@ static void return_devices(const struct cell *cell)
 
 static void vtd_cell_exit(struct cell *cell)
 {
-	if (!num_units || !cell->arch.dma_pages.root)
+	if (!vtd_num_units || !cell->arch.dma_pages.root)
 		return;
 	return_devices(cell);
+	vtd_irq_cell_exit(cell);
 	/* Tables are read by devices until the units have forgotten them. */
-	for (unsigned int n = 0; n < num_units; n++)
-		if (remappers[n].translating)
-			vtd_hw_invalidate(&remappers[n]);
+	for (unsigned int n = 0; n < vtd_num_units; n++)
+		if (vtd_units[n].translating)
+			vtd_hw_invalidate(&vtd_units[n]);
 	page_table_free(&cell->arch.dma_pages);
 }
 
@@ -249,13 +265,17 @@ static int vtd_cell_init(struct cell *cell)
 	int err;
 
 	cell->arch.dma_pages.root = NULL;
-	if (!num_units)
+	if (!vtd_num_units)
 		return 0;
 	err = check_domain(cell);
+	if (!err)
+		err = check_devices(cell);
 	if (!err)
 		err = page_table_init(&cell->arch.dma_pages, &vtd_page_format);
 	if (!err)
 		err = attach_devices(cell);
+	if (!err)
+		err = vtd_irq_cell_init(cell);
 	if (err)
 		vtd_cell_exit(cell);
 	return err;
@@ -266,7 +286,7 @@ static int vtd_map_region(struct cell *cell, const struct jailhouse_memory *mem)
 	u64 end = mem->virt_start + mem->size;
 	unsigned int attrs = 0;
 
-	if (!num_units || !(mem->flags & JAILHOUSE_MEM_DMA))
+	if (!vtd_num_units || !(mem->flags & JAILHOUSE_MEM_DMA))
 		return 0;
 	if ((end - 1) >> (12 + 9 * levels)) {
 		printk("ERROR: DMA to 0x%llx is beyond what the DMAR units translate\n", end - 1);
@@ -285,80 +305,58 @@ static int vtd_map_region(struct cell *cell, const struct jailhouse_memory *mem)
 /* Whatever was mapped there, by whichever region. */
 static int vtd_unmap_region(struct cell *cell, const struct jailhouse_memory *mem)
 {
-	if (!num_units || (mem->virt_start + mem->size - 1) >> (12 + 9 * levels))
+	if (!vtd_num_units || (mem->virt_start + mem->size - 1) >> (12 + 9 * levels))
 		return 0;
 	return page_table_unmap(&cell->arch.dma_pages, mem->virt_start, mem->size);
 }
 
 /* --- Changes take effect -------------------------------------------------------------------- */
 
-static void target_faults(void)
-{
-	int cpu = cell_next_cpu(&root_cell, -1);
-
-	if (cpu < 0)
-		return;
-	reporter = (unsigned int)cpu;
-	for (unsigned int n = 0; n < num_units; n++)
-		vtd_hw_fault_target(&remappers[n], per_cpu(reporter)->arch.apic_id);
-}
-
 /* A unit that goes on with old translations lets devices reach what is no longer theirs. */
-static void commit_unit(struct vtd_unit *unit)
+static void demand(const struct vtd_unit *unit, int err)
 {
-	int err = unit->translating ? vtd_hw_invalidate(unit) :
-		vtd_hw_translate(unit, virt_to_hpa((const void *)root_table));
-
 	if (!err)
 		return;
 	panic_printk("FATAL: DMAR unit %u is out of control\n", unit->index);
 	arch_panic_stop();
 }
 
+void vtd_units_remap(const struct vtd_irq_table *table)
+{
+	for (unsigned int n = 0; n < vtd_num_units; n++)
+		demand(&vtd_units[n], vtd_hw_remap(&vtd_units[n], table));
+}
+
+void vtd_units_stop_remapping(void)
+{
+	for (unsigned int n = 0; n < vtd_num_units; n++)
+		demand(&vtd_units[n], vtd_hw_stop_remapping(&vtd_units[n]));
+}
+
+void vtd_units_forget_interrupt(unsigned int index)
+{
+	for (unsigned int n = 0; n < vtd_num_units; n++)
+		demand(&vtd_units[n], vtd_hw_invalidate_interrupt(&vtd_units[n], index));
+}
+
+static int commit_unit(struct vtd_unit *unit)
+{
+	return unit->translating ? vtd_hw_invalidate(unit) :
+		vtd_hw_translate(unit, virt_to_hpa((const void *)root_table));
+}
+
 static void vtd_config_commit(struct cell *changed)
 {
 	(void)changed;
-	if (!num_units)
+	if (!vtd_num_units)
 		return;
 	/* Units that do not look into caches: rare, and so are changes. */
-	if (!coherent)
+	if (!(common_ecap & VTD_ECAP_COHERENT))
 		cache_write_back();
-	for (unsigned int n = 0; n < num_units; n++)
-		commit_unit(&remappers[n]);
-	target_faults();
-}
-
-/* --- Faults ----------------------------------------------------------------------------------- */
-
-static void print_fault(unsigned int n, const struct vtd_fault *fault)
-{
-	printk("VT-d fault event reported by IOMMU %u:\n", n);
-	printk(" Source Identifier (bus:dev.func): %02x:%02x.%x\n", BUS(fault->source),
-	       DEVFN(fault->source) >> 3, fault->source & 7);
-	printk(" Fault Reason: 0x%x Fault Info: %llx Type %u\n", fault->reason, fault->info,
-	       fault->type);
-}
-
-/* A device that never stops is not heard until something changes. */
-static void report_unit(unsigned int n)
-{
-	struct vtd_fault fault;
-
-	while (vtd_hw_next_fault(&remappers[n], &fault)) {
-		if (!guest_line_allowed()) {
-			vtd_hw_fault_mask(&remappers[n]);
-			return;
-		}
-		print_fault(n, &fault);
-	}
-}
-
-void vtd_report_faults(void)
-{
-	if (!num_units || this_cpu()->cpu_id != reporter)
-		return;
-	for (unsigned int n = 0; n < num_units; n++)
-		report_unit(n);
+	for (unsigned int n = 0; n < vtd_num_units; n++)
+		demand(&vtd_units[n], commit_unit(&vtd_units[n]));
+	vtd_target_faults();
+	vtd_irq_start();
 }
 
 const struct unit vtd_unit = {

@@ -6,8 +6,15 @@
 #include <core/paging.h>
 #include <core/unit.h>
 
+struct jailhouse_pci_device;
+
 extern const struct unit vtd_unit;
 
+/* Has a requester id of its own: no device of ivshmem. */
+bool vtd_is_physical(const struct jailhouse_pci_device *dev);
+
+/* After a change of ownership: the root cell's first CPU gets faults, as NMIs. */
+void vtd_target_faults(void);
 /* After an NMI: prints what the units have recorded, on the CPU that gets their events. */
 void vtd_report_faults(void);
 

@@ -6,6 +6,7 @@
 #include <arch/cpu.h>
 #include <arch/io.h>
 #include "vtd_hw.h"
+#include "vtd_irq.h"
 
 /* Registers (10.4) */
 #define REG_CAP		0x08
@@ -21,6 +22,7 @@
 #define REG_IQH		0x80
 #define REG_IQT		0x88
 #define REG_IQA		0x90
+#define REG_IRTA	0xb8
 
 /* Global command and status (10.4.4, 10.4.5): the same bits */
 #define TRANSLATION	(1U << 31)
@@ -28,7 +30,9 @@
 #define WRITE_BUFFER	(1U << 27)
 #define QUEUE		(1U << 26)
 #define INTERRUPTS	(1U << 25)
-#define ONE_SHOT	(ROOT_TABLE | 1U << 29 | WRITE_BUFFER | 1U << 24)
+#define IRQ_TABLE	(1U << 24)
+#define COMPATIBILITY	(1U << 23)	/* messages of the old format pass */
+#define ONE_SHOT	(ROOT_TABLE | 1U << 29 | WRITE_BUFFER | IRQ_TABLE)
 
 #define FSTS_OVERFLOW	(1U << 0)
 #define FSTS_ERRORS	(FSTS_OVERFLOW | 7U << 4)	/* of the queue, too; written to clear */
@@ -44,8 +48,12 @@
 /* Invalidation descriptors (6.5.2): everything that there is */
 #define INV_CONTEXTS	(0x1 | 1 << 4)
 #define INV_IOTLB	(0x2 | 1 << 4 | 1 << 6 | 1 << 7)	/* writes and reads are drained */
+#define INV_INTERRUPTS	0x4
+#define INV_INTERRUPT(n)	(0x4 | 1 << 4 | (u64)(n) << 32)
 #define INV_WAIT	(0x5 | 1 << 5)				/* by writing a word */
 #define DONE		1ULL
+
+#define IRTA_X2APIC	(1U << 11)
 
 #define QUEUE_ENTRIES	(PAGE_SIZE / sizeof(struct vtd_descriptor))
 /* Reads of a register, a microsecond or so each. */
@@ -106,20 +114,18 @@ static int queue_start(struct vtd_unit *unit)
 	return command(unit, QUEUE, true, true);
 }
 
-int vtd_hw_invalidate(struct vtd_unit *unit)
+/* Waits for what has been submitted. */
+static int carry_out(struct vtd_unit *unit)
 {
 	u64 done = virt_to_hpa((const void *)&unit->done).raw;
-	int err = flush_write_buffer(unit);
 	unsigned int n;
 
 	unit->done = 0;
-	submit(unit, INV_CONTEXTS, 0);
-	submit(unit, INV_IOTLB, 0);
 	submit(unit, INV_WAIT | DONE << 32, done);
 	/* Descriptors are in memory before the unit is told (a store is not passed by a later one). */
 	asm volatile("" : : : "memory");
 	mmio_write64(unit->regs + REG_IQT, unit->tail * sizeof(struct vtd_descriptor));
-	for (n = 0; !err && n < PATIENCE; n++) {
+	for (n = 0; n < PATIENCE; n++) {
 		if (unit->done == DONE)
 			return 0;
 		/* The same bus as the unit's own write: the delay of one round trip. */
@@ -128,6 +134,33 @@ int vtd_hw_invalidate(struct vtd_unit *unit)
 	printk("ERROR: DMAR unit %u does not invalidate, fault status 0x%x\n", unit->index,
 	       read32(unit, REG_FSTS));
 	return trace_error(-EIO);
+}
+
+int vtd_hw_invalidate(struct vtd_unit *unit)
+{
+	int err;
+
+	device_lock(&unit->lock);
+	err = flush_write_buffer(unit);
+	submit(unit, INV_CONTEXTS, 0);
+	submit(unit, INV_IOTLB, 0);
+	if (unit->remapping)
+		submit(unit, INV_INTERRUPTS, 0);
+	err = err ? err : carry_out(unit);
+	device_unlock(&unit->lock);
+	return err;
+}
+
+int vtd_hw_invalidate_interrupt(struct vtd_unit *unit, unsigned int index)
+{
+	int err;
+
+	device_lock(&unit->lock);
+	err = flush_write_buffer(unit);
+	submit(unit, INV_INTERRUPT(index), 0);
+	err = err ? err : carry_out(unit);
+	device_unlock(&unit->lock);
+	return err;
 }
 
 /* --- Set-up --------------------------------------------------------------------------- */
@@ -203,6 +236,28 @@ int vtd_hw_translate(struct vtd_unit *unit, hpa_t root_table)
 		err = command(unit, TRANSLATION, true, true);
 	unit->translating = !err;
 	return err;
+}
+
+/* The table's size is 2^(S + 1) in the register (10.4.29). */
+int vtd_hw_remap(struct vtd_unit *unit, const struct vtd_irq_table *table)
+{
+	int err;
+
+	mmio_write64(unit->regs + REG_IRTA, table->entries.raw | (table->order - 1) |
+		     (table->x2apic ? IRTA_X2APIC : 0));
+	err = command(unit, IRQ_TABLE, true, true);
+	unit->remapping = !err;
+	if (!err)
+		err = vtd_hw_invalidate(unit);
+	if (!err && (read32(unit, REG_GSTS) & COMPATIBILITY))
+		err = command(unit, COMPATIBILITY, false, false);
+	return err ? err : command(unit, INTERRUPTS, true, true);
+}
+
+int vtd_hw_stop_remapping(struct vtd_unit *unit)
+{
+	unit->remapping = false;
+	return command(unit, INTERRUPTS, false, false);
 }
 
 static void restore_fault_event(struct vtd_unit *unit)

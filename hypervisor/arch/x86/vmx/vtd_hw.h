@@ -6,23 +6,30 @@
 #ifndef VMX_VTD_HW_H
 #define VMX_VTD_HW_H
 
+#include <core/device_lock.h>
 #include <core/types.h>
 
 struct jailhouse_iommu;
 struct vtd_descriptor;
+struct vtd_irq_table;
 
 struct vtd_unit {
 	u8 *regs;			/* NULL: not in use */
 	unsigned int size;		/* of the mapping, bytes */
 	unsigned int index;		/* in the configuration */
 	u64 cap, ecap;
+	struct device_lock lock;	/* of the queue; entries change while cells run */
 	struct vtd_descriptor *queue;	/* a page */
 	unsigned int tail;
 	volatile u32 done;		/* written by the unit when it has come that far */
 	u64 fault_address;		/* FEADDR and FEUADDR, FEDATA, FECTL as they were */
 	u32 fault_data, fault_control;
-	bool queue_on, translating;
+	bool queue_on, translating, remapping;
 };
+
+/* Those of the configuration, in its order */
+extern struct vtd_unit vtd_units[];
+extern unsigned int vtd_num_units;
 
 /* Capability register (10.4.2) */
 #define VTD_CAP_DOMAINS(cap)	(1U << (4 + 2 * ((cap) & 7)))
@@ -36,6 +43,8 @@ struct vtd_unit {
 /* Extended capability register (10.4.3) */
 #define VTD_ECAP_COHERENT	(1ULL << 0)
 #define VTD_ECAP_QI		(1ULL << 1)
+#define VTD_ECAP_IR		(1ULL << 3)
+#define VTD_ECAP_EIM		(1ULL << 4)	/* x2APIC ids */
 
 /* Maps and checks the unit; what Linux left in use is refused. */
 int vtd_hw_init(struct vtd_unit *unit, unsigned int index, const struct jailhouse_iommu *info);
@@ -44,8 +53,17 @@ void vtd_hw_exit(struct vtd_unit *unit);
 
 /* From now on all devices are translated. */
 int vtd_hw_translate(struct vtd_unit *unit, hpa_t root_table);
-/* What the unit remembers of contexts and translations is gone; waits for reads and writes under way. */
+/*
+ * What the unit remembers of contexts, translations and interrupts is gone; waits for reads
+ * and writes under way.
+ */
 int vtd_hw_invalidate(struct vtd_unit *unit);
+
+/* From now on interrupts go through the table. */
+int vtd_hw_remap(struct vtd_unit *unit, const struct vtd_irq_table *table);
+int vtd_hw_stop_remapping(struct vtd_unit *unit);
+/* Of one interrupt */
+int vtd_hw_invalidate_interrupt(struct vtd_unit *unit, unsigned int index);
 
 /* Faults become NMIs of this CPU. */
 void vtd_hw_fault_target(struct vtd_unit *unit, u32 apic_id);

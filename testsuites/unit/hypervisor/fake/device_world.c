@@ -50,6 +50,13 @@ static u32 port_address;
 
 const struct unit *const units[] = { &ioapic_unit, &pci_unit, NULL };
 
+/* In front of these two, in a world that has one; and where its registers are. */
+const struct unit *world_iommu;
+void *(*world_map_unit)(u64 phys);
+bool (*world_is_unit)(const void *address);
+u64 (*world_unit_read)(const void *address, unsigned int size);
+void (*world_unit_write)(void *address, unsigned int size, u64 value);
+
 static struct cell *cell_number(unsigned int n)
 {
 	return n ? &other_cells[n - 1] : &root_cell;
@@ -102,8 +109,8 @@ void *page_alloc(struct page_pool *pool, unsigned int num)
 	(void)pool;
 	if (world_pages + (int)num > world_page_limit)
 		return NULL;
-	world_pages += num;
-	return calloc(num, 4096);
+	world_pages += (int)num;
+	return __builtin_memset(aligned_alloc(4096, num * 4096), 0, num * 4096);
 }
 
 void page_free(struct page_pool *pool, void *first, unsigned int num)
@@ -119,6 +126,8 @@ void *hv_map(hpa_t phys, u64 size, unsigned int attrs)
 	(void)size;
 	(void)attrs;
 	world_mappings++;
+	if (world_map_unit && world_map_unit(phys.raw))
+		return world_map_unit(phys.raw);
 	if (phys.raw == MMCONFIG_BASE)
 		return mmconfig;
 	if (phys.raw == IOAPIC_BASE)
@@ -170,6 +179,8 @@ static u64 hw_read(const void *address, unsigned int size)
 	const u8 *a = address;
 	u64 value = 0;
 
+	if (world_is_unit && world_is_unit(address))
+		return world_unit_read(address, size);
 	if (a >= mmconfig && a < mmconfig + sizeof(mmconfig))
 		return config_read(a - mmconfig, size);
 	if (a == ioapic_page)
@@ -188,7 +199,9 @@ static void hw_write(void *address, unsigned int size, u64 value)
 {
 	u8 *a = address;
 
-	if (a >= mmconfig && a < mmconfig + sizeof(mmconfig)) {
+	if (world_is_unit && world_is_unit(address)) {
+		world_unit_write(address, size, value);
+	} else if (a >= mmconfig && a < mmconfig + sizeof(mmconfig)) {
 		config_write(a - mmconfig, size, (u32)value);
 	} else if (a == ioapic_page) {
 		ioapic_index = (u32)value;
@@ -250,17 +263,26 @@ int world_cell_init(unsigned int n, const void *config, unsigned int size)
 	struct cell *cell = cell_number(n);
 	int err;
 
+	if (!n && world_iommu && world_iommu->init())
+		return -EIO;
 	cell->config = malloc(size);	/* the sanitizer knows its end */
 	__builtin_memcpy(cell->config, config, size);
 	err = pio_cell_init(cell);
 	if (!err)
 		err = mmio_cell_init(cell);
-	if (!err)
+	if (!err && world_iommu)
+		err = world_iommu->cell_init(cell);
+	if (!err) {
 		err = ioapic_unit.cell_init(cell);
+		if (err && world_iommu)
+			world_iommu->cell_exit(cell);
+	}
 	if (!err) {
 		err = pci_unit.cell_init(cell);
 		if (err)
 			ioapic_unit.cell_exit(cell);
+		if (err && world_iommu)
+			world_iommu->cell_exit(cell);
 	}
 	if (err) {
 		mmio_cell_exit(cell);
@@ -281,6 +303,8 @@ void world_cell_exit(unsigned int n)
 
 	pci_unit.cell_exit(cell);
 	ioapic_unit.cell_exit(cell);
+	if (world_iommu)
+		world_iommu->cell_exit(cell);
 	mmio_cell_exit(cell);
 	pio_cell_exit(cell);
 	for (link = &root_cell.next; n && *link; link = &(*link)->next)
@@ -302,6 +326,8 @@ void world_cell_reset(unsigned int n)
 void world_commit(int n);
 void world_commit(int n)
 {
+	if (world_iommu)
+		world_iommu->config_commit(n < 0 ? NULL : cell_number(n));
 	ioapic_unit.config_commit(n < 0 ? NULL : cell_number(n));
 	pci_unit.config_commit(n < 0 ? NULL : cell_number(n));
 }
@@ -311,6 +337,8 @@ void world_shutdown(void)
 {
 	pci_unit.shutdown();
 	ioapic_unit.shutdown();
+	if (world_iommu)
+		world_iommu->shutdown();
 }
 
 int world_mmio(unsigned int n, u64 address, unsigned int size, bool is_write, u64 *value);

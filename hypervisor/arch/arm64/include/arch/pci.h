@@ -6,13 +6,15 @@
 #include <core/types.h>
 
 struct cell;
+struct pci_device;
 
 /* Raw, serialised against other CPUs. */
 u32 arch_pci_read(u16 bdf, u16 reg, unsigned int size);
 void arch_pci_write(u16 bdf, u16 reg, u32 value, unsigned int size);
 
-/* May this cell's device send this message? */
-bool arch_msi_validate(const struct cell *cell, u64 *address, u32 *data, bool *disabled);
+/* May the device's cell let it send this message, as its n-th? */
+bool arch_msi_validate(const struct pci_device *device, unsigned int n, u64 *address, u32 *data,
+		       bool *disabled);
 /* Inject an edge vector that may have been lost while ownership changed. */
 void arch_msi_inject(const struct cell *cell, u64 address, u32 data);
 

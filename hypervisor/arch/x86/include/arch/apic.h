@@ -43,5 +43,7 @@ bool apic_handle_x2apic_write(struct guest_regs *regs, unsigned long reg);
  */
 struct msi_message { u64 address; u32 data; };
 bool apic_msi_validate(const struct cell *cell, struct msi_message *msi, bool *disabled);
+/* The interrupt of a validated message, sent by this CPU. */
+void apic_msi_send(const struct msi_message *msi);
 
 #endif

@@ -66,12 +66,19 @@ bool msr_read_safe(u32 msr, u64 *value);
 bool msr_write_safe(u32 msr, u64 value);
 struct cpuid cpuid(u32 leaf, u32 sub);
 void cache_write_back(void);
+void cache_line_write_back(const void *address);
 #else
 
 /* All of this CPU's caches, and what others hold of them: milliseconds. */
 static inline void cache_write_back(void)
 {
 	asm volatile("wbinvd" : : : "memory");
+}
+
+/* For hardware that does not look into caches */
+static inline void cache_line_write_back(const void *address)
+{
+	asm volatile("clflush %0; mfence" : : "m" (*(const u8 *)address) : "memory");
 }
 
 static inline u64 msr_read(u32 msr)
