@@ -9,6 +9,7 @@ specification alike.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ DMA = """\
 no remapping
 write 0x2400000: reaches 0x2400000
 DMAR unit @0xfed90000/0x1000
+WARNING: vtd_interrupt_limit is 0: devices can forge interrupts
 enable: 0
 write 0x2000000: reaches 0x2000000
 write 0x2200000: leaves 0x2200000
@@ -69,6 +71,7 @@ write 0x2600000: reaches 0x2600000
 disable
 write 0x2400000: reaches 0x2400000
 DMAR unit @0xfed90000/0x1000
+WARNING: vtd_interrupt_limit is 0: devices can forge interrupts
 enable without the device: 0
 read 0x2000000: does not get 0x2000000
 1 NMI
@@ -79,16 +82,85 @@ END
 """
 
 
+#: The model lets messages of the old kind pass, which hardware has to block (5.1.4); that it
+#: does is asked of our own model in unit/hypervisor/test_vtd_irq.py.
+INTERRUPTS = """\
+pin: vector 0x60
+message: vector 0x50
+DMAR unit @0xfed90000/0x1000
+Reserving 24 interrupt(s) for device ff:00.0 at index 0
+Reserving 1 interrupt(s) for device 00:05.0 at index 24
+enable: 0
+what might have been lost: vector 0x60
+pin: vector 0x60
+message: vector 0x50
+another vector: vector 0x51
+another cell's CPU: refused
+an entry of the IOAPIC: nothing
+1 NMI
+VT-d fault event reported by IOMMU 0:
+ Source Identifier (bus:dev.func): 00:05.0
+ Fault Reason: 0x26 Fault Info: 3000000000000 Type 0
+an entry of nobody: nothing
+1 NMI
+VT-d fault event reported by IOMMU 0:
+ Source Identifier (bus:dev.func): 00:05.0
+ Fault Reason: 0x22 Fault Info: 1f000000000000 Type 0
+no entry: nothing
+1 NMI
+VT-d fault event reported by IOMMU 0:
+ Source Identifier (bus:dev.func): 00:05.0
+ Fault Reason: 0x21 Fault Info: 20000000000000 Type 0
+no entry, but a message: vector 0x52
+message: vector 0x50
+Freeing 1 interrupt(s) for device 00:05.0 at index 24
+Reserving 1 interrupt(s) for device 00:05.0 at index 24
+create: 0
+the entry of before: nothing
+1 NMI
+VT-d fault event reported by IOMMU 0:
+ Source Identifier (bus:dev.func): 00:05.0
+ Fault Reason: 0x22 Fault Info: 18000000000000 Type 0
+the root cell's CPU: refused
+Freeing 1 interrupt(s) for device 00:05.0 at index 24
+Reserving 1 interrupt(s) for device 00:05.0 at index 24
+destroy: 0
+message: vector 0x50
+disable
+what might have been lost: vector 0x50 and more
+pin: vector 0x60
+message: vector 0x50
+END
+"""
+
+
 def _ended(result: Result) -> bool:
     path = result.folder / f"{result.spec.serial(Role.HYPERVISOR_CONSOLE).name}.log"
     return path.exists() and "\nEND" in result.text(Role.HYPERVISOR_CONSOLE)[-8:]
 
 
-def test_dma_goes_where_the_tables_say(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """Allowed and forbidden, by the root cell, a cell, the root cell again, and by nobody."""
+Run = Callable[[str], str]
+
+
+@pytest.fixture
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
+    """The program with a command line: what it said."""
     state = request.config.stash[RUN]
-    programs = unattended.bare_programs(state.artifacts(state.kernel))
-    machine = replace(INTEL_X86, devices=(EDU,))
+    program = unattended.bare_programs(state.artifacts(state.kernel)) / "vtd.bin"
+    # eim=on: the program runs with x2APICs, as all that is left behind by bare.S.
+    machine = replace(INTEL_X86, iommu=f"{INTEL_X86.iommu},eim=on", devices=(EDU,))
     target = replace(TARGETS["amd-tcg"], machine=machine)
-    result = unattended.run_bare(target, programs / "vtd.bin", "", tmp_path, _ended)
-    assert result.text(Role.HYPERVISOR_CONSOLE) == DMA
+    return lambda words: unattended.run_bare(target, program, words, tmp_path, _ended).text(
+        Role.HYPERVISOR_CONSOLE
+    )
+
+
+def test_dma_goes_where_the_tables_say(run: Run) -> None:
+    """Allowed and forbidden, by the root cell, a cell, the root cell again, and by nobody."""
+    assert run("") == DMA
+
+
+@pytest.mark.parametrize("mode", ["x2apic", "xapic"])
+def test_interrupts_go_where_the_table_says(run: Run, mode: str) -> None:
+    """A device and an IOAPIC pin, before, with and after remapping; entries of both formats."""
+    assert run(f"irq=1 {mode}=1") == INTERRUPTS

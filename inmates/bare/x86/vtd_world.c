@@ -6,16 +6,25 @@
 #include <stdarg.h>
 #include <core/cell.h>
 #include <core/cpu.h>
+#include <core/mmio.h>
 #include <core/page_pool.h>
+#include <core/pci_device.h>
 #include <core/percpu.h>
 #include <core/printk.h>
 #include <core/unit.h>
+#include <arch/apic.h>
+#include <arch/apic_hw.h>
 #include <arch/cpu.h>
+#include <arch/ioapic.h>
+#include <arch/pci.h>
 #include <arch/vcpu.h>
 #include "../../../hypervisor/arch/x86/vmx/vtd.h"
 #include "vtd_world.h"
 
 #define POOL_PAGES	256
+#define IOAPIC		0xfec00000
+#define IOAPIC_ID	0xff00	/* requester id in QEMU's q35 */
+#define X2APIC_ICR	0x830
 #define RAM		(JAILHOUSE_MEM_READ | JAILHOUSE_MEM_WRITE)
 
 /* --- Surroundings ------------------------------------------------------------------ */
@@ -76,6 +85,43 @@ bool guest_line_allowed(void)
 	return true;
 }
 
+bool cell_owns_cpu(const struct cell *cell, unsigned int cpu)
+{
+	return cpu == (cell == &root_cell ? 0 : 1);
+}
+
+bool using_x2apic = true;
+u16 cpu_of_apic_id[MAX_APIC_ID + 1];
+bool pci_handed_over;
+
+void apic_hw_send(u32 icr_lo, u32 dest)
+{
+	msr_write(X2APIC_ICR, (u64)dest << 32 | icr_lo);
+}
+
+/* No guest, nobody to trap. */
+void mmio_region_register(struct cell *cell, gpa_t start, u64 size, mmio_handler handler, void *arg)
+{
+	(void)cell;
+	(void)start;
+	(void)size;
+	(void)handler;
+	(void)arg;
+}
+
+void mmio_region_unregister(struct cell *cell, gpa_t start)
+{
+	(void)cell;
+	(void)start;
+}
+
+void *cell_block_take(struct cell *cell, u64 bytes)
+{
+	(void)cell;
+	(void)bytes;
+	return NULL;
+}
+
 void console_puts(const char *text);
 int vsnprintf(char *buf, unsigned long size, const char *fmt, va_list args);
 
@@ -116,14 +162,16 @@ void __noreturn arch_panic_stop(void)
 struct world_config {
 	struct jailhouse_cell_desc desc;
 	struct jailhouse_memory mem[4];
+	struct jailhouse_irqchip chip[1];
 	struct jailhouse_pci_device pci[1];
 } __packed;
 
-#define DESC(number, regions)						\
+#define DESC(number)							\
 	{								\
 		.name = "world",					\
 		.id = (number),						\
-		.num_memory_regions = (regions),			\
+		.num_memory_regions = 4,				\
+		.num_irqchips = 1,					\
 		.num_pci_devices = 1,					\
 	}
 #define REGION(physical, virtual, access)				\
@@ -135,26 +183,31 @@ struct world_config {
 	}
 
 static struct world_config root_config = {
-	.desc = DESC(0, 4),
+	.desc = DESC(0),
 	.mem = {
 		REGION(PLAIN, PLAIN, RAM | JAILHOUSE_MEM_DMA),
 		REGION(READ_ONLY, READ_ONLY, JAILHOUSE_MEM_READ | JAILHOUSE_MEM_DMA),
 		REGION(NO_DMA, NO_DMA, RAM),
 		REGION(TAKEN, TAKEN, RAM | JAILHOUSE_MEM_DMA),
 	},
+	.chip = {
+		{ .address = IOAPIC, .id = IOAPIC_ID, .pin_bitmap = { 0xffffff } },
+	},
 };
 static struct world_config other_config = {
-	.desc = DESC(1, 4),
+	.desc = DESC(1),
 	.mem = { REGION(TAKEN, SEEN, RAM | JAILHOUSE_MEM_DMA) },
+	.chip = { { .address = IOAPIC, .id = IOAPIC_ID } },
 };
 
 static void set_device(struct world_config *config, u16 bdf)
 {
 	config->pci[0].type = JAILHOUSE_PCI_TYPE_DEVICE;
 	config->pci[0].bdf = bdf;
+	config->pci[0].num_msi_vectors = 1;
 }
 
-int world_enable(u16 bdf)
+int world_enable(u16 bdf, unsigned int interrupt_limit)
 {
 	int err;
 
@@ -165,9 +218,12 @@ int world_enable(u16 bdf)
 	__builtin_memset(mem_pool.base, 0, POOL_PAGES * PAGE_SIZE);
 	root_cell = (struct cell){ .config = &root_config.desc };
 	set_device(&root_config, bdf);
+	system_config->platform_info.x86.vtd_interrupt_limit = interrupt_limit;
 	err = vtd_unit.init();
 	if (!err)
 		err = vtd_unit.cell_init(&root_cell);
+	if (!err)
+		err = ioapic_unit.cell_init(&root_cell);
 	for (unsigned int n = 0; !err && n < ARRAY_SIZE(root_config.mem); n++)
 		err = vtd_unit.map_region(&root_cell, &root_config.mem[n]);
 	if (!err)
@@ -206,7 +262,10 @@ int world_destroy(void)
 
 void world_disable(void)
 {
+	ioapic_unit.shutdown();
 	vtd_unit.shutdown();
+	/* A hypervisor ends here; this one begins again with the same variables. */
+	ioapic_unit.cell_exit(&root_cell);
 }
 
 void world_report_faults(void)
@@ -214,14 +273,33 @@ void world_report_faults(void)
 	vtd_report_faults();
 }
 
+bool world_message(unsigned int cell, u64 *address, u32 *data)
+{
+	const struct pci_device device = {
+		.info = cell ? other_config.pci : root_config.pci,
+		.cell = cell ? &other_cell : &root_cell,
+	};
+	bool disabled;
+
+	return arch_msi_validate(&device, 0, address, data, &disabled) && !disabled;
+}
+
+void world_use_xapic(void)
+{
+	using_x2apic = false;
+}
+
 unsigned long world_pages(void)
 {
 	return mem_pool.used;
 }
 
-/* The per-CPU area is found by the stack pointer; cpu_id and apic_id are 0. */
-void world_run(void (*fn)(void))
+/* The per-CPU area is found by the stack pointer; cpu_id is 0. */
+void world_run(void (*fn)(void), u32 apic_id, u32 other_apic_id)
 {
+	per_cpu(0)->arch.apic_id = apic_id;
+	cpu_of_apic_id[apic_id] = 1;
+	cpu_of_apic_id[other_apic_id] = 2;
 	asm volatile("mov %%rsp, %%rbx; mov %0, %%rsp; call *%1; mov %%rbx, %%rsp"
 		     : : "r" (cpu_area + sizeof(cpu_area)), "r" (fn)
 		     : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11",

@@ -18,16 +18,26 @@
 #define MIB		0x100000UL
 #define SEEN		0x400000UL	/* where cell 1 sees TAKEN */
 
-/* Calls fn on a stack of the hypervisor's kind. */
-void world_run(void (*fn)(void));
+/*
+ * Calls fn on a stack of the hypervisor's kind, as CPU 0: the root cell's.  CPU 1 is the
+ * other cell's.
+ */
+void world_run(void (*fn)(void), u32 apic_id, u32 other_apic_id);
 
-/* A root cell with memory as above; `bdf` is its only device. */
-int world_enable(u16 bdf);
+/*
+ * A root cell with memory as above; `bdf` is its only device.  Interrupts are remapped
+ * with a limit that is not 0; then it has all pins of the IOAPIC, too.
+ */
+int world_enable(u16 bdf, unsigned int interrupt_limit);
+/* Destinations of eight bits, as if the APICs were in xAPIC mode; before enabling */
+void world_use_xapic(void);
 /* Cell 1 takes TAKEN and the device, and gives both back. */
 int world_create(u16 bdf);
 int world_destroy(void);
 void world_disable(void);
 void world_report_faults(void);
+/* What the device of this cell (0: root) has to send for this; false: it may not. */
+_Bool world_message(unsigned int cell, u64 *address, u32 *data);
 /* Pages of the pool in use */
 unsigned long world_pages(void);
 

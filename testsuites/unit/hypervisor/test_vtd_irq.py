@@ -58,8 +58,8 @@ def pin_entry(vector: int, destination: int, flags: int = 0) -> int:
 
 
 class World(device_world.World):
-    sources = [*(s for s in device_world.SOURCES if "svm" not in s), *VTD, "hypervisor/core/paging.c",
-               "hypervisor/arch/x86/paging.c", "memory.c", "vtd_model.c", "vtd_irq_world.c"]  # fmt: skip
+    sources = (*(s for s in device_world.SOURCES if "svm" not in s), *VTD, "hypervisor/core/paging.c",
+               "hypervisor/arch/x86/paging.c", "memory.c", "vtd_model.c", "vtd_irq_world.c")  # fmt: skip
     cdef = device_world.CDEF + CDEF
 
     def __init__(self, hostlib: Any, ecap: int = ECAP, limit: int = 64, x2apic: bool = False) -> None:

@@ -107,11 +107,14 @@ static void submit(struct vtd_unit *unit, u64 low, u64 high)
 
 static int queue_start(struct vtd_unit *unit)
 {
+	int err;
+
 	unit->tail = 0;
 	mmio_write64(unit->regs + REG_IQT, 0);
 	mmio_write64(unit->regs + REG_IQA, virt_to_hpa(unit->queue).raw);
-	unit->queue_on = true;
-	return command(unit, QUEUE, true, true);
+	err = command(unit, QUEUE, true, true);
+	unit->queue_on = !err;
+	return err;
 }
 
 /* Waits for what has been submitted. */
@@ -275,6 +278,8 @@ void vtd_hw_exit(struct vtd_unit *unit)
 		command(unit, TRANSLATION, false, false);
 	if (unit->queue_on) {
 		restore_fault_event(unit);
+		/* It has to end with a wait (6.5.2): an unused one does not, says QEMU's model. */
+		vtd_hw_invalidate(unit);
 		command(unit, QUEUE, false, false);
 	}
 	if (unit->regs)

@@ -24,6 +24,7 @@ static struct unit_model {
 	struct translation translations[CACHED];
 	struct interrupt interrupts[CACHED];
 	u64 irta;			/* latched */
+	unsigned int last_type;		/* of the queue's descriptors */
 	bool queue_stuck, dead;
 } models[VTD_MODELS];
 
@@ -55,6 +56,7 @@ static void carry_out(struct unit_model *m, const struct descriptor *d)
 {
 	unsigned int type = d->low & 0xf;
 
+	m->last_type = type;
 	if (type == 1 && (d->low >> 4 & 3) == 1)
 		forget(m, true);
 	else if (type == 2 && (d->low >> 4 & 3) == 1 && (d->low >> 6 & 3) == 3)
@@ -85,8 +87,13 @@ static void global_command(struct unit_model *m, u32 value)
 
 	if (m->dead)
 		return;
-	if (kept & ~*status & 1 << 26)
+	if (kept & ~*status & 1 << 26) {
 		*reg64(m, 0x80) = 0;
+		m->last_type = 0;
+	}
+	/* As QEMU's unit: a queue that does not end with a wait stays on. */
+	if (~kept & *status & 1 << 26 && m->last_type != 5)
+		kept |= 1 << 26;
 	if (value & 1 << 24)
 		m->irta = *reg64(m, 0xb8);
 	*status = kept | ((*status | value) & (1 << 30 | 1 << 24));
