@@ -44,7 +44,19 @@ struct {
 		.platform_info = {
 			.pci_mmconfig_base = 0xb0000000,
 			.pci_mmconfig_end_bus = 0xff,
+#ifdef QEMU_X86_VTD
+			.iommu_units = {
+				{
+					.type = JAILHOUSE_IOMMU_INTEL,
+					.base = 0xfed90000,
+					.size = 0x1000,
+				},
+			},
+#endif
 			.x86 = {
+#ifdef QEMU_X86_VTD
+				.vtd_interrupt_limit = 256,
+#endif
 				.pm_timer_address = 0x608,
 				.apic_mode = JAILHOUSE_APIC_MODE_AUTO,
 				/* .tsc_khz: the driver asks Linux */
@@ -52,7 +64,11 @@ struct {
 			},
 		},
 		.root_cell = {
+#ifdef QEMU_X86_VTD
+			.name = "QEMU-VT-d",
+#else
 			.name = "QEMU-Reference",
+#endif
 			.cpu_set_size = sizeof(config.cpus),
 			.num_memory_regions = ARRAY_SIZE(config.mem_regions),
 			.num_irqchips = ARRAY_SIZE(config.irqchips),

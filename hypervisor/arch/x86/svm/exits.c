@@ -8,6 +8,7 @@
 #include <arch/cpu.h>
 #include <arch/registers.h>
 #include <arch/vcpu.h>
+#include "../vmx/vtd.h"
 #include "offsets.h"
 #include "svm.h"
 
@@ -192,8 +193,12 @@ static exit_handler find_handler(u64 code)
 /* What rarely happens between an exit and the next entry */
 static void before_run(struct per_cpu *cpu)
 {
-	if (cpu->arch.nmi_pending)
+	if (cpu->arch.nmi_pending) {
+#ifdef CONFIG_VTD
+		vtd_report_faults();
+#endif
 		x86_handle_events();
+	}
 	if (cpu->flush_pending) {
 		cpu->flush_pending = false;
 		vcpu_flush_tlb();

@@ -6,7 +6,9 @@
 #include <core/unit.h>
 #include <arch/ioapic.h>
 #include <arch/test_device.h>
+#include "../vmx/vtd.h"
 
+#ifndef CONFIG_VTD
 static int amd_iommu_init(void)
 {
 	const struct jailhouse_iommu *unit = system_config->platform_info.iommu_units;
@@ -30,9 +32,14 @@ static const struct unit amd_iommu_unit = {
 	.name = "AMD IOMMU",
 	.init = amd_iommu_init,
 };
+#endif
 
 const struct unit *const units[] = {
+#ifdef CONFIG_VTD
+	&vtd_unit,
+#else
 	&amd_iommu_unit,
+#endif
 	&ioapic_unit,
 #ifdef CONFIG_TEST_DEVICE
 	&test_device_unit,
