@@ -122,7 +122,8 @@ def compile_config(tmp_path: Path) -> Compile:
 
     def compile_source(source: str) -> bytes:
         (tmp_path / "config.c").write_text(source)
-        flags = [*CFLAGS, "-ffreestanding", "-c", "-o", "config.o", "config.c"]
+        # A configuration may be a variant of another one.
+        flags = [*CFLAGS, f"-I{REPOSITORY / 'configs/x86'}", "-ffreestanding", "-c", "-o", "config.o", "config.c"]
         subprocess.run(["gcc", *flags], cwd=tmp_path, check=True)
         command = ["objcopy", "-O", "binary", "--remove-section=.note.gnu.property"]
         subprocess.run([*command, "config.o", "config.cell"], cwd=tmp_path, check=True)
