@@ -158,10 +158,11 @@ jitter-report: $(VENV_STAMP)
 
 # Boards whose UARTs, clocks and cards are not those of QEMU's reference machines.
 BOARDS := zcu102 imx8mp
-BOARD_TESTS := testsuites/system/test_machine.py
+BOARD_TESTS := testsuites/system
 
+# What is listed in testsuites/shares/<board>.toml.
 test-boards: setup
-	$(PYTHON) -m pytest $(BOARD_TESTS) $(BOARDS:%=--target %) $(PYTEST_ARGS)
+	$(PYTHON) -m pytest $(BOARD_TESTS) --share $(BOARDS:%=--target %) $(PYTEST_ARGS)
 
 soak: setup
 	@$(PYTHON) -m harness soak -N $(N)

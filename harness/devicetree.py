@@ -34,6 +34,8 @@ class DeviceTree:
     without: tuple[str, ...] = ()
     #: Nodes whose clocks become fixed ones, where firmware would answer for them.
     clocked: tuple[str, ...] = ()
+    #: Nodes with a property and what it becomes: a number.
+    changed: tuple[tuple[str, str, int], ...] = ()
     #: Frequency of the fixed clock in Hz.
     clock_hz: int = 100_000_000
 
@@ -52,6 +54,8 @@ def adapted(tree: DeviceTree, source: bytes) -> bytes:
         _node(blob, name).set_property("status", "okay")
     for name in tree.disabled:
         _node(blob, name).set_property("status", "disabled")
+    for name, key, value in tree.changed:
+        _node(blob, name).set_property(key, value)
     if tree.clocked:
         _fix_clocks(blob, tree)
     version = blob.header.version or 17

@@ -7,7 +7,7 @@ the last or the last but one; a second inmate console at 0x3e8; power management
 those ports are elsewhere, the cell's are; so the same scenario runs there, and nothing
 else of it is changed. Cells with several CPUs keep them: a smaller machine can not
 carry them, and says so when they are created. The machine's own root cell gets the CPUs
-that there are.
+that there are. Cells of QEMU's arm64 machines on a board: see `boards`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness import cache
+from harness.boards import on_board
 from harness.machine import QEMU_X86, MachineSpec
 from jailhouse.cellfile import CellConfig, SystemConfig, kind_of
 
@@ -24,7 +25,7 @@ from jailhouse.cellfile import CellConfig, SystemConfig, kind_of
 def fitted(configs: Iterable[Path], spec: MachineSpec) -> tuple[Path, ...]:
     """The configurations for a machine; changed ones are in the cache."""
     if spec.architecture != QEMU_X86.architecture:
-        return tuple(configs)
+        return on_board(configs, spec)
     return tuple(_fitted(path, spec) for path in configs)
 
 

@@ -163,6 +163,9 @@ class Lab:
         if "checkpoints" not in plan.engine.capabilities:
             self._note(f"{self.target.name}: {plan.engine.title} restores no checkpoints: booting")
             return self._booted(plan, tell)
+        if not plan.spec.restorable:
+            self._note(f"{self.target.name}: its machine restores no checkpoints: booting")
+            return self._booted(plan, tell)
         return self._restored(self.store, plan, tell)
 
     def _restored(self, store: Store, plan: Plan, tell: Callable[[Linux], None]) -> Linux:

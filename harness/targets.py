@@ -19,6 +19,7 @@ from harness.machine import (
     QEMU_X86,
     ZCU102,
     MachineSpec,
+    Role,
 )
 from harness.probes import (
     Judgement,
@@ -59,6 +60,11 @@ class Target:
     beside: str = ""
 
     @property
+    def board(self) -> bool:
+        """Whether it is a board, for `make test-boards`."""
+        return self.machine.device_tree is not None
+
+    @property
     def architecture(self) -> str:
         """What its hypervisor, inmates and configurations are built for."""
         return self.machine.architecture
@@ -90,7 +96,9 @@ class Target:
         """Features tests may ask for, by name: the engine's and the machine's."""
         machine = self.machine
         hardware = {"network": machine.nics, "disk": machine.disks, "hda": machine.audio,
-                    "ne2k": machine.ne2k}  # fmt: skip
+                    "ne2k": machine.ne2k,
+                    "root-shell": machine.serial(Role.ROOT_CONSOLE)
+                    is not machine.serial(Role.COMMAND_CHANNEL)}  # fmt: skip
         found = {name for name, there in hardware.items() if there}
         found |= {f"cpus-{number}" for number in range(1, machine.cpus + 1)}
         return self.make_engine().capabilities | found
@@ -139,7 +147,7 @@ TARGETS: dict[str, Target] = {
         *(
             Target(
                 name, machine, "qemu-arm64", Accelerator.TCG, "arm64-boards", machine.name,
-                _arm64, default=False, extension="el2",
+                _arm64, default=False, share=name, extension="el2",
             )
             for name, machine in (("zcu102", ZCU102), ("imx8mp", IMX8MP))
         ),

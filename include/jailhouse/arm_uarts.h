@@ -76,6 +76,8 @@ static void xuartps_init(char *base, u32 divider)
 #define IMX_UTXD	0x40
 #define IMX_UCR1	0x80
 #define   UCR1_UARTEN	(1U << 0)
+#define IMX_UCR2	0x84
+#define   UCR2_TX_ON	0x4027	/* no RTS, 8 bits, both directions on, not in reset */
 #define IMX_UTS		0xb4
 #define   UTS_TXEMPTY	(1U << 6)
 
@@ -89,6 +91,15 @@ static bool imx_ready(char *base)
 static void imx_send(char *base, u8 c)
 {
 	mmio_write32(base + IMX_UTXD, c);
+}
+
+/* On, where nobody was before; its baud rate is not a divider: it stays what it is. */
+static void imx_init(char *base, u32 divider)
+{
+	if (!divider)
+		return;
+	mmio_write32(base + IMX_UCR1, UCR1_UARTEN);
+	mmio_write32(base + IMX_UCR2, UCR2_TX_ON);
 }
 
 /* --- i.MX LPUART (i.MX 8QM reference manual, LPUART) --- */

@@ -141,6 +141,7 @@ def test_noise_on_the_command_channel(linux: Linux) -> None:
         assert linux.run("echo still here").output == "still here\n"
 
 
+@pytest.mark.needs("root-shell")
 def test_root_console_is_a_shell(linux: Linux) -> None:
     """The console works with pexpect, though tests never depend on it."""
     console = linux.root_console.spawn(timeout=20)

@@ -37,7 +37,8 @@ def test_the_reservation_is_not_linux_own(linux: Linux, target: Target) -> None:
 
 def test_root_console(linux: Linux) -> None:
     console = linux.machine.spec.serial(Role.ROOT_CONSOLE)
-    linux.succeed(f"echo what Linux says > /dev/{console.tty}")
+    # A line of its own also where the command channel is the same port.
+    linux.succeed(f"printf '\\nwhat Linux says\\n' > /dev/{console.tty}")
     linux.machine.stream(Role.ROOT_CONSOLE).expect(r"^what Linux says$", 10)
 
 

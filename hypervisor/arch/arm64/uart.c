@@ -11,7 +11,7 @@ static const struct uart_driver drivers[] = {
 	[JAILHOUSE_CON_TYPE_MVEBU] = { mvebu_ready, mvebu_send, NULL },
 	[JAILHOUSE_CON_TYPE_HSCIF] = { hscif_ready, hscif_send, NULL },
 	[JAILHOUSE_CON_TYPE_SCIFA] = { scifa_ready, scifa_send, NULL },
-	[JAILHOUSE_CON_TYPE_IMX] = { imx_ready, imx_send, NULL },
+	[JAILHOUSE_CON_TYPE_IMX] = { imx_ready, imx_send, imx_init },
 	[JAILHOUSE_CON_TYPE_IMX_LPUART] = { lpuart_ready, lpuart_send, NULL },
 	[JAILHOUSE_CON_TYPE_SCIF] = { scif_ready, scif_send, NULL },
 };

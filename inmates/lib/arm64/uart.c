@@ -9,7 +9,7 @@ const struct uart_driver uart_drivers[] = {
 	{ "MVEBU", JAILHOUSE_CON_TYPE_MVEBU, mvebu_ready, mvebu_send, 0 },
 	{ "HSCIF", JAILHOUSE_CON_TYPE_HSCIF, hscif_ready, hscif_send, 0 },
 	{ "SCIFA", JAILHOUSE_CON_TYPE_SCIFA, scifa_ready, scifa_send, 0 },
-	{ "IMX", JAILHOUSE_CON_TYPE_IMX, imx_ready, imx_send, 0 },
+	{ "IMX", JAILHOUSE_CON_TYPE_IMX, imx_ready, imx_send, imx_init },
 	{ "IMX-LPUART", JAILHOUSE_CON_TYPE_IMX_LPUART, lpuart_ready, lpuart_send, 0 },
 	{ "SCIF", JAILHOUSE_CON_TYPE_SCIF, scif_ready, scif_send, 0 },
 	{ .name = 0 },

@@ -50,6 +50,11 @@ def test_properties_are_taken_from_every_node() -> None:
     assert tree.get_property("reg", "/bus/video@2000").data == [1, 2]
 
 
+def test_a_property_becomes_a_number() -> None:
+    tree = changed(changed=(("video@2000", "reg", 23),))
+    assert tree.get_property("reg", "/bus/video@2000").data == [23]
+
+
 def test_clocks_become_fixed_ones() -> None:
     tree = changed(clocked=("serial@1000",), clock_hz=50_000_000)
     handle = tree.get_property("phandle", "/board-clock").value

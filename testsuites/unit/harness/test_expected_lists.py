@@ -34,7 +34,7 @@ sys.exit(code)
 """
 
 
-@pytest.mark.parametrize("name", ["amd-tcg", "intel-bochs", "arm64-gicv3", "arm64-gicv2"])
+@pytest.mark.parametrize("name", ["amd-tcg", "intel-bochs", "arm64-gicv3", "arm64-gicv2", "zcu102", "imx8mp"])
 def test_the_list_is_what_tests_need(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", COLLECT, name],

@@ -18,13 +18,17 @@ from harness.report import summary
 from harness.results import REPOSITORY
 from harness.targets import TARGETS
 
-WORKFLOW = REPOSITORY / ".github/workflows/ci.yml"
+WORKFLOWS = REPOSITORY / ".github/workflows"
 
 
-@pytest.fixture(scope="module")
-def workflow() -> dict[str, Any]:
-    loaded: dict[str, Any] = YAML(typ="safe").load(WORKFLOW)
+def load(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = YAML(typ="safe").load(WORKFLOWS / name)
     return loaded
+
+
+@pytest.fixture(scope="module", params=["ci.yml", "nightly.yml"])
+def workflow(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return load(request.param)
 
 
 def steps(workflow: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -48,8 +52,21 @@ def test_every_checkout_has_history_and_keeps_no_credentials(workflow: dict[str,
         assert trusted == ("container" in job), name
 
 
-def test_containers_get_what_the_probe_found(workflow: dict[str, Any]) -> None:
-    test = workflow["jobs"]["test"]
+def test_every_workflow_is_judged() -> None:
+    assert {path.name for path in WORKFLOWS.iterdir()} == {"ci.yml", "nightly.yml"}
+
+
+def test_boards_run_every_night() -> None:
+    nightly = load("nightly.yml")
+    # YAML 1.1 readers take "on" for true; this one is 1.2.
+    assert nightly["on"]["schedule"]
+    boards = nightly["jobs"]["boards"]
+    assert boards["strategy"]["matrix"]["kernel"] == list(KERNEL_SUITES)
+    assert any("make test-boards" in step.get("run", "") for step in boards["steps"])
+
+
+def test_containers_get_what_the_probe_found() -> None:
+    test = load("ci.yml")["jobs"]["test"]
     assert test["container"]["options"] == "${{ needs.probe.outputs.container }}"
     assert test["strategy"]["matrix"]["target"] == "${{ fromJSON(needs.probe.outputs.targets) }}"
     assert test["strategy"]["matrix"]["kernel"] == list(KERNEL_SUITES)
@@ -58,24 +75,28 @@ def test_containers_get_what_the_probe_found(workflow: dict[str, Any]) -> None:
     usable = os.access("/dev/kvm", os.R_OK | os.W_OK)
     assert found["container"] == ("--device=/dev/kvm" if usable else "")
     assert json.loads(found["targets"]) == [
-        name for name, target in TARGETS.items() if target.judgement().possible
+        name
+        for name, target in TARGETS.items()
+        if target.judgement().possible and not target.board
     ]
 
 
-def test_jobs_run_what_people_run(workflow: dict[str, Any]) -> None:
+def test_jobs_run_what_people_run() -> None:
     phony = set()
     for line in re.findall(r"^\.PHONY: (.*)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE):
         phony |= set(line.split())
     of_run = set(re.findall(r"^(\w[\w-]*)(?: \| (\w+))?\)", (REPOSITORY / "run").read_text(), re.MULTILINE))
     of_run_names = {name for pair in of_run for name in pair if name}
     ran = set()
-    for name, step in steps(workflow):
+    for name, step in [*steps(load("ci.yml")), *steps(load("nightly.yml"))]:
         for program, word in re.findall(r"(?:^|\s)(\./run|make) ([\w-]+)", step.get("run", "")):
             assert word in (of_run_names if program == "./run" else phony), f"{name}: {program} {word}"
             ran.add(word)
         # Values of expressions reach scripts through the environment alone.
         assert "${{" not in step.get("run", ""), name
-    assert {"setup", "test", "check", "kernels", "report", "jitter-report", "summary"} <= ran
+    assert {
+        "setup", "test", "check", "kernels", "report", "jitter-report", "summary", "test-boards",
+    } <= ran
 
 
 def test_kernels_are_those_that_guests_run() -> None:
