@@ -365,8 +365,6 @@ INTEL_X86 = replace(
     name="qemu-x86-vtd",
     iommu="intel-iommu,intremap=on",
     tsc_khz=None,
-    # Linux must not use the units (docs/architecture.md).
-    kernel_parameters=(*QEMU_X86.kernel_parameters, "intremap=off"),
 )
 
 #: The board's UARTs are all it has: the agent talks on Linux' console, which therefore

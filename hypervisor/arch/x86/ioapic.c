@@ -37,6 +37,7 @@
 #define ENTRY_LOGICAL		0x0000000000000800ULL
 #define ENTRY_STATUS		0x0000000000005000ULL	/* delivery status, remote IRR: read-only */
 #define ENTRY_MASKED		0x0000000000010000ULL
+#define ENTRY_REMAPPABLE	0x0001000000000000ULL	/* see irq_remap.h */
 #define ENTRY_DESTINATION(e)	((e) >> 56)
 
 #define MSI_BASE		0xfee00000ULL
@@ -48,7 +49,7 @@ struct phys_ioapic {
 	struct device_lock lock;	/* index and data belong together; entries */
 	void *regs;			/* NULL: unused slot */
 	u64 address;
-	u16 requester;			/* of its messages */
+	u32 id;				/* as the root cell's configuration says */
 	unsigned int num_pins;
 	u32 cell_pins[4];		/* pins that non-root cells have */
 	u64 *root_entries;		/* as the root cell wrote them */
@@ -141,11 +142,13 @@ static bool entry_deliverable(const struct cell_ioapic *ioapic, unsigned int pin
 	};
 	bool disabled;
 
+	if (is_root(ioapic) && (*entry & ENTRY_REMAPPABLE))
+		return irq_remap_pin(ioapic->phys->id, pin, NULL, entry);
 	if (!apic_msi_validate(ioapic->cell, &msi, &disabled) || disabled)
 		return false;
 	*entry &= ~(0xffULL << 56);
 	*entry |= (msi.address >> MSI_DESTINATION_SHIFT & 0xff) << 56;
-	return irq_remap_pin(ioapic->phys->requester, pin, &msi, entry);
+	return irq_remap_pin(ioapic->phys->id, pin, &msi, entry);
 }
 
 /* Returns false when the entry has to stay masked although its owner wants it. */
@@ -318,7 +321,7 @@ static void chip_read_entries(struct phys_ioapic *phys)
 	}
 }
 
-static struct phys_ioapic *chip_init(u64 address, u16 requester)
+static struct phys_ioapic *chip_init(u64 address, u32 id)
 {
 	struct phys_ioapic *phys = chip_free_slot();
 	u8 *page;
@@ -327,7 +330,7 @@ static struct phys_ioapic *chip_init(u64 address, u16 requester)
 	if (!phys)
 		return NULL;
 	phys->address = address;
-	phys->requester = requester;
+	phys->id = id;
 	phys->root_entries = page_alloc(&mem_pool, 1);
 	page = hv_map(hpa(address & PAGE_MASK), PAGE_SIZE, PG_READ | PG_WRITE | PG_DEVICE);
 	if (page)
@@ -410,7 +413,7 @@ static int view_find_chip(struct cell_ioapic *ioapic)
 	if (is_root(ioapic)) {
 		if (ioapic->phys)
 			return trace_error(-EINVAL);	/* listed twice */
-		ioapic->phys = chip_init(address, (u16)ioapic->info->id);
+		ioapic->phys = chip_init(address, ioapic->info->id);
 		return ioapic->phys ? 0 : trace_error(-ENOMEM);
 	}
 	return ioapic->phys ? 0 : trace_error(-EINVAL);

@@ -109,6 +109,16 @@ void mmio_region_register(struct cell *cell, gpa_t start, u64 size, mmio_handler
 	(void)arg;
 }
 
+/* Linux uses nothing here. */
+void *cell_map_temp(const struct cell *cell, gpa_t addr, unsigned int pages, unsigned int attrs)
+{
+	(void)cell;
+	(void)addr;
+	(void)pages;
+	(void)attrs;
+	return NULL;
+}
+
 void mmio_region_unregister(struct cell *cell, gpa_t start)
 {
 	(void)cell;

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 SOURCES = [
-    *(f"hypervisor/arch/x86/vmx/vtd{n}.c" for n in ("", "_fault", "_format", "_hw", "_irq")),
+    *(f"hypervisor/arch/x86/vmx/vtd{n}.c" for n in ("", "_fault", "_format", "_hw", "_irq", "_root")),
     "hypervisor/core/paging.c",
     "hypervisor/core/page_pool.c", "hypervisor/arch/x86/paging.c", "hypervisor/lib/bitmap.c",
     "hypervisor/lib/string.c", "vtd_world.c", "vtd_model.c", "memory.c", "io.c", "printk.c", "percpu.c",

@@ -19,8 +19,13 @@ u64 world_interrupt(unsigned int unit, u16 requester, u64 address, u32 data);
 u64 world_pin_fires(unsigned int pin, u16 requester);
 u32 world_register(unsigned int n, unsigned int reg);
 void vtd_report_faults(void);
+extern u64 world_table[512], world_queue[512];
+extern u32 world_status[1024];
+void irq_world_linux_remaps(u64 mode, u64 format, u32 tail);
+u64 world_status_address(void);
+u64 world_register_wide(unsigned int n, unsigned int reg);
 """
-VTD = [f"hypervisor/arch/x86/vmx/vtd{n}.c" for n in ("", "_fault", "_format", "_hw", "_irq", "_irte")]
+VTD = [f"hypervisor/arch/x86/vmx/vtd{n}.c" for n in ("", "_fault", "_format", "_hw", "_irq", "_irte", "_root")]
 CAP = 2 | 1 << 9 | 1 << 10 | 1 << 34 | 1 << 35
 COHERENT, QUEUE, REMAPS, X2APIC = 1, 2, 8, 16
 ECAP = COHERENT | QUEUE | REMAPS | X2APIC
@@ -63,7 +68,7 @@ class World(device_world.World):
     cdef = device_world.CDEF + CDEF
 
     def __init__(self, hostlib: Any, ecap: int = ECAP, limit: int = 64, x2apic: bool = False) -> None:
-        super().__init__(hostlib)
+        super().__init__(hostlib, defines=["WORLD_VTD"])
         self.lib.using_x2apic = x2apic
         self.lib.irq_world_init(CAP, ecap, limit)
         for pin in range(24):
@@ -334,6 +339,17 @@ def test_entries_are_as_many_as_the_configuration_says(hostlib: Any, limit: int,
     world = World(hostlib, limit=limit)
     assert world.try_cell(0, ROOT) == (-errno.E2BIG if refused else 0)
     assert ("vtd_interrupt_limit is" in world.text()) == refused
+
+
+def test_a_create_that_fails_loses_no_message(world: World) -> None:
+    """It comes as far as taking the device; what the device sends meanwhile is blocked."""
+    world.sent()
+    assert world.try_cell(1, CellConfig("inmate", [AHCI], [Irqchip([9], pin_base=1, requester=CHIP)])) == -errno.EINVAL
+    world.lib.world_commit(-1)
+    assert world.msi() == arrival(1, 0x31)
+    assert world.sent() == [(0x4031, 1)]
+    assert world.program_msi(0, to_cpu(2), 0x33)
+    assert world.sent() == []
 
 
 def test_a_cell_that_wants_too_many_leaves_the_root_cell_its_own(world: World) -> None:

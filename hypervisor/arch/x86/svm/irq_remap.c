@@ -26,11 +26,10 @@ void arch_msi_inject(const struct cell *cell, u64 address, u32 data)
 		apic_msi_send(&msi);
 }
 
-bool irq_remap_pin(u16 ioapic, unsigned int pin, const struct msi_message *msi, u64 *entry)
+bool irq_remap_pin(u32 ioapic, unsigned int pin, const struct msi_message *msi, u64 *entry)
 {
 	(void)ioapic;
 	(void)pin;
-	(void)msi;
 	(void)entry;
-	return true;
+	return msi;
 }

@@ -59,6 +59,17 @@ static int remapper_init(unsigned int n, const struct jailhouse_iommu *info)
 	return vtd_hw_init(&vtd_units[n], n, info);
 }
 
+/* All remap interrupts for Linux, or none: it has one kind of messages for all devices. */
+static int check_uniform(void)
+{
+	for (unsigned int n = 1; n < vtd_num_units; n++)
+		if (!vtd_units[n].root.queue != !vtd_units[0].root.queue) {
+			printk("ERROR: Linux remaps interrupts of some DMAR units only\n");
+			return trace_error(-EBUSY);
+		}
+	return 0;
+}
+
 /* What all of them can do. */
 static int choose_format(void)
 {
@@ -90,6 +101,8 @@ static int vtd_init(void)
 		printk("WARNING: no IOMMU configured: devices of a cell can reach all memory by DMA\n");
 		return 0;
 	}
+	if (!err)
+		err = check_uniform();
 	if (!err)
 		err = choose_format();
 	if (!err) {
@@ -253,6 +266,7 @@ static void vtd_cell_exit(struct cell *cell)
 		return;
 	return_devices(cell);
 	vtd_irq_cell_exit(cell);
+	vtd_root_cell_exit(cell);
 	/* Tables are read by devices until the units have forgotten them. */
 	for (unsigned int n = 0; n < vtd_num_units; n++)
 		if (vtd_units[n].translating)
@@ -278,6 +292,8 @@ static int vtd_cell_init(struct cell *cell)
 		err = vtd_irq_cell_init(cell);
 	if (err)
 		vtd_cell_exit(cell);
+	else
+		vtd_root_cell_init(cell);
 	return err;
 }
 
@@ -363,6 +379,7 @@ const struct unit vtd_unit = {
 	.name = "VT-d",
 	.init = vtd_init,
 	.shutdown = units_exit,
+	.mmio_regions = vtd_root_regions,
 	.cell_init = vtd_cell_init,
 	.cell_exit = vtd_cell_exit,
 	.map_region = vtd_map_region,

@@ -8,22 +8,6 @@
 #include "vtd_hw.h"
 #include "vtd_irq.h"
 
-/* Registers (10.4) */
-#define REG_CAP		0x08
-#define REG_ECAP	0x10
-#define REG_GCMD	0x18
-#define REG_GSTS	0x1c
-#define REG_RTADDR	0x20
-#define REG_FSTS	0x34
-#define REG_FECTL	0x38
-#define REG_FEDATA	0x3c
-#define REG_FEADDR	0x40
-#define REG_FEUADDR	0x44
-#define REG_IQH		0x80
-#define REG_IQT		0x88
-#define REG_IQA		0x90
-#define REG_IRTA	0xb8
-
 /* Global command and status (10.4.4, 10.4.5): the same bits */
 #define TRANSLATION	(1U << 31)
 #define ROOT_TABLE	(1U << 30)
@@ -53,15 +37,9 @@
 #define INV_WAIT	(0x5 | 1 << 5)				/* by writing a word */
 #define DONE		1ULL
 
-#define IRTA_X2APIC	(1U << 11)
-
 #define QUEUE_ENTRIES	(PAGE_SIZE / sizeof(struct vtd_descriptor))
 /* Reads of a register, a microsecond or so each. */
 #define PATIENCE	1000000U
-
-struct vtd_descriptor {
-	u64 low, high;
-};
 
 static u32 read32(const struct vtd_unit *unit, unsigned int reg)
 {
@@ -78,12 +56,12 @@ static void write32(struct vtd_unit *unit, unsigned int reg, u32 value)
 /* A command changes one bit; the status says when it has happened (10.4.4). */
 static int command(struct vtd_unit *unit, u32 bit, bool on, bool done_when)
 {
-	u32 now = read32(unit, REG_GSTS) & ~ONE_SHOT;
+	u32 now = read32(unit, VTD_REG_GSTS) & ~ONE_SHOT;
 	unsigned int n;
 
-	write32(unit, REG_GCMD, on ? now | bit : now & ~bit);
+	write32(unit, VTD_REG_GCMD, on ? now | bit : now & ~bit);
 	for (n = 0; n < PATIENCE; n++) {
-		if (!(read32(unit, REG_GSTS) & bit) == !done_when)
+		if (!(read32(unit, VTD_REG_GSTS) & bit) == !done_when)
 			return 0;
 		cpu_relax();
 	}
@@ -107,11 +85,14 @@ static void submit(struct vtd_unit *unit, u64 low, u64 high)
 
 static int queue_start(struct vtd_unit *unit)
 {
-	int err;
+	int err = unit->root.queue ? command(unit, QUEUE, false, false) : 0;
 
+	if (err)
+		return err;
+	unit->root_queue_off = unit->root.queue;
 	unit->tail = 0;
-	mmio_write64(unit->regs + REG_IQT, 0);
-	mmio_write64(unit->regs + REG_IQA, virt_to_hpa(unit->queue).raw);
+	mmio_write64(unit->regs + VTD_REG_IQT, 0);
+	mmio_write64(unit->regs + VTD_REG_IQA, virt_to_hpa(unit->queue).raw);
 	err = command(unit, QUEUE, true, true);
 	unit->queue_on = !err;
 	return err;
@@ -127,15 +108,15 @@ static int carry_out(struct vtd_unit *unit)
 	submit(unit, INV_WAIT | DONE << 32, done);
 	/* Descriptors are in memory before the unit is told (a store is not passed by a later one). */
 	asm volatile("" : : : "memory");
-	mmio_write64(unit->regs + REG_IQT, unit->tail * sizeof(struct vtd_descriptor));
+	mmio_write64(unit->regs + VTD_REG_IQT, unit->tail * sizeof(struct vtd_descriptor));
 	for (n = 0; n < PATIENCE; n++) {
 		if (unit->done == DONE)
 			return 0;
 		/* The same bus as the unit's own write: the delay of one round trip. */
-		read32(unit, REG_GSTS);
+		read32(unit, VTD_REG_GSTS);
 	}
 	printk("ERROR: DMAR unit %u does not invalidate, fault status 0x%x\n", unit->index,
-	       read32(unit, REG_FSTS));
+	       read32(unit, VTD_REG_FSTS));
 	return trace_error(-EIO);
 }
 
@@ -182,26 +163,29 @@ static int check_capabilities(const struct vtd_unit *unit)
 	return 0;
 }
 
-static int check_unused(const struct vtd_unit *unit)
+/* Linux may remap interrupts where we do. */
+static int check_use(struct vtd_unit *unit, u64 base)
 {
-	u32 status = read32(unit, REG_GSTS);
+	u32 status = read32(unit, VTD_REG_GSTS);
 
-	if (status & INTERRUPTS)
-		printk("ERROR: Linux uses interrupt remapping of DMAR unit %u, emulation of which is "
-		       "not implemented yet: start it with intremap=off\n", unit->index);
-	else if (status & (TRANSLATION | QUEUE))
+	if ((status & TRANSLATION) || (status & (QUEUE | INTERRUPTS)) == QUEUE)
 		printk("ERROR: Linux uses DMAR unit %u: start it with intel_iommu=off\n",
 		       unit->index);
-	else
+	else if (!(status & INTERRUPTS))
 		return 0;
+	else if (!(status & QUEUE) || !system_config->platform_info.x86.vtd_interrupt_limit)
+		printk("ERROR: Linux remaps interrupts of DMAR unit %u, and vtd_interrupt_limit is 0: "
+		       "start it with intremap=off\n", unit->index);
+	else
+		return vtd_root_take(unit, base);
 	return trace_error(-EBUSY);
 }
 
 static void remember_fault_event(struct vtd_unit *unit)
 {
-	unit->fault_control = read32(unit, REG_FECTL);
-	unit->fault_data = read32(unit, REG_FEDATA);
-	unit->fault_address = read32(unit, REG_FEADDR) | (u64)read32(unit, REG_FEUADDR) << 32;
+	unit->fault_control = read32(unit, VTD_REG_FECTL);
+	unit->fault_data = read32(unit, VTD_REG_FEDATA);
+	unit->fault_address = read32(unit, VTD_REG_FEADDR) | (u64)read32(unit, VTD_REG_FEUADDR) << 32;
 }
 
 int vtd_hw_init(struct vtd_unit *unit, unsigned int index, const struct jailhouse_iommu *info)
@@ -214,11 +198,11 @@ int vtd_hw_init(struct vtd_unit *unit, unsigned int index, const struct jailhous
 	unit->regs = hv_map(hpa(info->base), info->size, PG_READ | PG_WRITE | PG_DEVICE);
 	if (!unit->regs || !unit->queue)
 		return trace_error(-ENOMEM);
-	unit->cap = mmio_read64(unit->regs + REG_CAP);
-	unit->ecap = mmio_read64(unit->regs + REG_ECAP);
+	unit->cap = mmio_read64(unit->regs + VTD_REG_CAP);
+	unit->ecap = mmio_read64(unit->regs + VTD_REG_ECAP);
 	err = check_capabilities(unit);
 	if (!err)
-		err = check_unused(unit);
+		err = check_use(unit, info->base);
 	if (!err)
 		remember_fault_event(unit);
 	return err ? err : queue_start(unit);
@@ -230,7 +214,7 @@ int vtd_hw_translate(struct vtd_unit *unit, hpa_t root_table)
 
 	if (unit->translating)
 		return 0;
-	mmio_write64(unit->regs + REG_RTADDR, root_table.raw);
+	mmio_write64(unit->regs + VTD_REG_RTADDR, root_table.raw);
 	err = command(unit, ROOT_TABLE, true, true);
 	/* Contexts of the table before may be remembered (10.4.5). */
 	if (!err)
@@ -246,30 +230,63 @@ int vtd_hw_remap(struct vtd_unit *unit, const struct vtd_irq_table *table)
 {
 	int err;
 
-	mmio_write64(unit->regs + REG_IRTA, table->entries.raw | (table->order - 1) |
-		     (table->x2apic ? IRTA_X2APIC : 0));
+	mmio_write64(unit->regs + VTD_REG_IRTA, table->entries.raw | (table->order - 1) |
+		     (table->x2apic ? VTD_IRTA_X2APIC : 0));
 	err = command(unit, IRQ_TABLE, true, true);
 	unit->remapping = !err;
 	if (!err)
 		err = vtd_hw_invalidate(unit);
-	if (!err && (read32(unit, REG_GSTS) & COMPATIBILITY))
+	if (!err && (read32(unit, VTD_REG_GSTS) & COMPATIBILITY))
 		err = command(unit, COMPATIBILITY, false, false);
 	return err ? err : command(unit, INTERRUPTS, true, true);
 }
 
 int vtd_hw_stop_remapping(struct vtd_unit *unit)
 {
+	int err;
+
+	if (!unit->root.queue) {
+		unit->remapping = false;
+		return command(unit, INTERRUPTS, false, false);
+	}
+	mmio_write64(unit->regs + VTD_REG_IRTA, unit->root.irta);
+	err = command(unit, IRQ_TABLE, true, true);
+	if (!err)
+		err = vtd_hw_invalidate(unit);
 	unit->remapping = false;
-	return command(unit, INTERRUPTS, false, false);
+	return err;
+}
+
+/*
+ * A queue begins at its first place, and Linux goes on where it was: until there the unit
+ * gets waits to carry out.  Linux's page is as it was afterwards.
+ */
+static void root_queue_start(struct vtd_unit *unit)
+{
+	u64 done = virt_to_hpa((const void *)&unit->done).raw;
+	struct vtd_descriptor *queue = unit->root.queue, *kept = unit->queue;
+	unsigned int n;
+
+	__builtin_memcpy(kept, queue, PAGE_SIZE);
+	for (n = 0; n < unit->root.tail / sizeof(*queue); n++)
+		queue[n] = (struct vtd_descriptor){ INV_WAIT | DONE << 32, done };
+	mmio_write64(unit->regs + VTD_REG_IQT, 0);
+	mmio_write64(unit->regs + VTD_REG_IQA, unit->root.iqa);
+	command(unit, QUEUE, true, true);
+	mmio_write64(unit->regs + VTD_REG_IQT, unit->root.tail);
+	for (n = 0; n < PATIENCE; n++)
+		if (mmio_read64(unit->regs + VTD_REG_IQH) == unit->root.tail)
+			break;
+	__builtin_memcpy(queue, kept, PAGE_SIZE);
 }
 
 static void restore_fault_event(struct vtd_unit *unit)
 {
-	write32(unit, REG_FECTL, FECTL_MASKED);
-	write32(unit, REG_FEDATA, unit->fault_data);
-	write32(unit, REG_FEADDR, (u32)unit->fault_address);
-	write32(unit, REG_FEUADDR, (u32)(unit->fault_address >> 32));
-	write32(unit, REG_FECTL, unit->fault_control);
+	write32(unit, VTD_REG_FECTL, FECTL_MASKED);
+	write32(unit, VTD_REG_FEDATA, unit->fault_data);
+	write32(unit, VTD_REG_FEADDR, (u32)unit->fault_address);
+	write32(unit, VTD_REG_FEUADDR, (u32)(unit->fault_address >> 32));
+	write32(unit, VTD_REG_FECTL, unit->fault_control);
 }
 
 void vtd_hw_exit(struct vtd_unit *unit)
@@ -282,6 +299,9 @@ void vtd_hw_exit(struct vtd_unit *unit)
 		vtd_hw_invalidate(unit);
 		command(unit, QUEUE, false, false);
 	}
+	if (unit->root_queue_off)
+		root_queue_start(unit);
+	vtd_root_forget(unit);
 	if (unit->regs)
 		hv_unmap(unit->regs, unit->size);
 	page_free(&mem_pool, unit->queue, 1);
@@ -292,16 +312,16 @@ void vtd_hw_exit(struct vtd_unit *unit)
 
 void vtd_hw_fault_target(struct vtd_unit *unit, u32 apic_id)
 {
-	write32(unit, REG_FECTL, FECTL_MASKED);
-	write32(unit, REG_FEDATA, FAULT_NMI);
-	write32(unit, REG_FEADDR, MSI_BASE | (apic_id & 0xff) << 12);
-	write32(unit, REG_FEUADDR, apic_id & ~0xffU);
-	write32(unit, REG_FECTL, 0);
+	write32(unit, VTD_REG_FECTL, FECTL_MASKED);
+	write32(unit, VTD_REG_FEDATA, FAULT_NMI);
+	write32(unit, VTD_REG_FEADDR, MSI_BASE | (apic_id & 0xff) << 12);
+	write32(unit, VTD_REG_FEUADDR, apic_id & ~0xffU);
+	write32(unit, VTD_REG_FECTL, 0);
 }
 
 void vtd_hw_fault_mask(struct vtd_unit *unit)
 {
-	write32(unit, REG_FECTL, FECTL_MASKED);
+	write32(unit, VTD_REG_FECTL, FECTL_MASKED);
 }
 
 /* Fault recording registers (10.4.14): two words, of which the upper one tells whether they count. */
@@ -324,6 +344,6 @@ bool vtd_hw_next_fault(struct vtd_unit *unit, struct vtd_fault *fault)
 		return true;
 	}
 	/* Without this no further event is sent once one was lost (7.3.1). */
-	write32(unit, REG_FSTS, FSTS_ERRORS);
+	write32(unit, VTD_REG_FSTS, FSTS_ERRORS);
 	return false;
 }

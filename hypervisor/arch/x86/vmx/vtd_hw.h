@@ -8,10 +8,14 @@
 
 #include <core/device_lock.h>
 #include <core/types.h>
+#include "vtd_root.h"
 
 struct jailhouse_iommu;
-struct vtd_descriptor;
 struct vtd_irq_table;
+
+struct vtd_descriptor {
+	u64 low, high;
+};
 
 struct vtd_unit {
 	u8 *regs;			/* NULL: not in use */
@@ -25,11 +29,31 @@ struct vtd_unit {
 	u64 fault_address;		/* FEADDR and FEUADDR, FEDATA, FECTL as they were */
 	u32 fault_data, fault_control;
 	bool queue_on, translating, remapping;
+	bool root_queue_off;		/* that was Linux's */
+	struct vtd_root root;
 };
 
 /* Those of the configuration, in its order */
 extern struct vtd_unit vtd_units[];
 extern unsigned int vtd_num_units;
+
+/* Registers (10.4) */
+#define VTD_REG_CAP		0x08
+#define VTD_REG_ECAP	0x10
+#define VTD_REG_GCMD	0x18
+#define VTD_REG_GSTS	0x1c
+#define VTD_REG_RTADDR	0x20
+#define VTD_REG_FSTS	0x34
+#define VTD_REG_FECTL	0x38
+#define VTD_REG_FEDATA	0x3c
+#define VTD_REG_FEADDR	0x40
+#define VTD_REG_FEUADDR	0x44
+#define VTD_REG_IQH		0x80
+#define VTD_REG_IQT		0x88
+#define VTD_REG_IQA		0x90
+#define VTD_REG_IRTA	0xb8
+
+#define VTD_IRTA_X2APIC		(1U << 11)
 
 /* Capability register (10.4.2) */
 #define VTD_CAP_DOMAINS(cap)	(1U << (4 + 2 * ((cap) & 7)))
@@ -61,6 +85,7 @@ int vtd_hw_invalidate(struct vtd_unit *unit);
 
 /* From now on interrupts go through the table. */
 int vtd_hw_remap(struct vtd_unit *unit, const struct vtd_irq_table *table);
+/* Linux's own table, or none */
 int vtd_hw_stop_remapping(struct vtd_unit *unit);
 /* Of one interrupt */
 int vtd_hw_invalidate_interrupt(struct vtd_unit *unit, unsigned int index);

@@ -27,6 +27,11 @@ static unsigned int table_pages(void)
 	return PAGES(vtd_irq.num_entries * sizeof(struct vtd_irte));
 }
 
+static unsigned int source_pages(void)
+{
+	return PAGES(vtd_irq.num_entries * sizeof(*vtd_irq.sources));
+}
+
 /* --- Who has which entries ------------------------------------------------------------ */
 
 static u64 owner_word(u16 requester)
@@ -87,6 +92,8 @@ static void release(u16 requester)
 	for (unsigned int n = 0; n < run.count; n++) {
 		vtd_irq.entries[run.first + n].low = 0;
 		vtd_irq.entries[run.first + n].high = 0;
+		if (vtd_irq.sources)
+			vtd_irq.sources[run.first + n].unit = 0;
 	}
 	say("Freeing", requester, run);
 }
@@ -120,6 +127,8 @@ static unsigned int highest_pin(const struct jailhouse_irqchip *chip)
 /* Other cells use entries of the root cell's chip: pins change hands, the chip does not. */
 static int reserve_pins(const struct cell *cell, const struct jailhouse_irqchip *chip)
 {
+	if (chip->id >> 16 >= vtd_num_units)
+		return trace_error(-EINVAL);
 	if (cell == &root_cell)
 		return reserve((u16)chip->id, highest_pin(chip));
 	if (vtd_irq_run_of((u16)chip->id).count >= highest_pin(chip))
@@ -127,6 +136,13 @@ static int reserve_pins(const struct cell *cell, const struct jailhouse_irqchip 
 	printk("ERROR: pin %u of the IOAPIC at 0x%llx is beyond those of the root cell\n",
 	       highest_pin(chip) - 1, chip->address);
 	return trace_error(-E2BIG);
+}
+
+static void mark_repeats(struct vtd_irq_run run)
+{
+	for (unsigned int n = run.first; n < run.first + run.count; n++)
+		if (!vtd_irq.entries[n].low)
+			vtd_irq.entries[n].low = VTD_IRTE_REPEAT;
 }
 
 int vtd_irq_cell_init(const struct cell *cell)
@@ -153,9 +169,11 @@ static void return_entries(const struct cell *cell, u16 bdf)
 {
 	const struct jailhouse_pci_device *dev = cell == &root_cell ? NULL : root_device(bdf);
 
+
 	release(bdf);
 	if (dev && reserve(bdf, messages_of(dev)))
 		printk("WARNING: Failed to re-assign PCI device to root cell\n");
+	mark_repeats(vtd_irq_run_of(bdf));
 }
 
 void vtd_irq_cell_exit(const struct cell *cell)
@@ -191,7 +209,11 @@ int vtd_irq_init(u64 ecap)
 		;
 	vtd_irq.num_entries = 1U << vtd_irq.order;
 	vtd_irq.entries = page_alloc(&mem_pool, table_pages());
-	return vtd_irq.entries ? 0 : trace_error(-ENOMEM);
+	if (vtd_units[0].root.queue)
+		vtd_irq.sources = page_alloc(&mem_pool, source_pages());
+	if (!vtd_irq.entries || (vtd_units[0].root.queue && !vtd_irq.sources))
+		return trace_error(-ENOMEM);
+	return 0;
 }
 
 /*
@@ -211,6 +233,9 @@ void vtd_irq_start(void)
 	ioapic_silence();
 	vtd_units_remap(&table);
 	vtd_irq.active = true;
+	/* Handles of Linux's table and ours may look the same to who programs devices. */
+	if (vtd_irq.sources)
+		mark_repeats((struct vtd_irq_run){ 0, vtd_irq.num_entries });
 	ioapic_handed_over = true;
 	pci_handed_over = true;
 	ioapic_unit.config_commit(NULL);
@@ -227,8 +252,9 @@ void vtd_irq_exit(void)
 		ioapic_unit.shutdown();
 		vtd_irq_repeat_edges();
 	}
-	if (vtd_irq.entries)
-		page_free(&mem_pool, vtd_irq.entries, table_pages());
+	page_free(&mem_pool, vtd_irq.entries, table_pages());
+	page_free(&mem_pool, vtd_irq.sources, source_pages());
 	vtd_irq.entries = NULL;
+	vtd_irq.sources = NULL;
 	vtd_irq.num_entries = 0;
 }

@@ -48,7 +48,12 @@ static u32 ioapic_index;
 static u8 mmconfig[1 << 20], ioapic_page[4096];
 static u32 port_address;
 
+#ifdef WORLD_VTD
+extern const struct unit vtd_unit;
+const struct unit *const units[] = { &vtd_unit, &ioapic_unit, &pci_unit, NULL };
+#else
 const struct unit *const units[] = { &ioapic_unit, &pci_unit, NULL };
+#endif
 
 /* In front of these two, in a world that has one; and where its registers are. */
 const struct unit *world_iommu;

@@ -38,10 +38,33 @@ int cell_next_cpu(const struct cell *cell, int after)
 
 void *page_alloc_aligned(struct page_pool *pool, unsigned int num) { return page_alloc(pool, num); }
 
+/* Of a Linux that remaps: what is where it says is memory of this process. */
+u64 world_table[512] __aligned(4096), world_queue[512] __aligned(4096);
+u32 world_status[1024] __aligned(4096);
+
 static void *map_unit(u64 phys)
 {
+	if (phys == (unsigned long)world_table || phys == (unsigned long)world_queue)
+		return (void *)phys;
 	return phys == UNIT_BASE ? vtd_model_registers(0) : NULL;
 }
+
+void *cell_map_temp(const struct cell *cell, gpa_t addr, unsigned int pages, unsigned int attrs)
+{
+	(void)attrs;
+	return cell == &root_cell && pages == 1 && addr.raw == (unsigned long)world_status ?
+		world_status : NULL;
+}
+
+/* 256 entries; `mode`: that bit of the register; the queue stands at `tail`. */
+void irq_world_linux_remaps(u64 mode, u64 format, u32 tail);
+void irq_world_linux_remaps(u64 mode, u64 format, u32 tail)
+{
+	vtd_model_in_use(0, (unsigned long)world_table | mode | 7, (unsigned long)world_queue | format, tail);
+}
+
+u64 world_status_address(void);
+u64 world_status_address(void) { return (unsigned long)world_status; }
 
 void irq_world_init(u64 cap, u64 ecap, u32 limit);
 void irq_world_init(u64 cap, u64 ecap, u32 limit)

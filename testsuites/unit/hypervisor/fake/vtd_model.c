@@ -344,6 +344,21 @@ void vtd_model_init(unsigned int n, u64 cap, u64 ecap, u32 status)
 	*reg32(&models[n], 0x38) = 1U << 31;
 }
 
+void vtd_model_in_use(unsigned int n, u64 irta, u64 iqa, u32 tail)
+{
+	struct unit_model *m = &models[n];
+
+	m->irta = irta;
+	m->last_type = 5;
+	*reg64(m, 0xb8) = irta;
+	*reg64(m, 0x90) = iqa;
+	*reg64(m, 0x80) = tail;
+	*reg64(m, 0x88) = tail;
+	*reg32(m, 0x1c) = 1 << 26 | IRES | 1 << 24;
+}
+
+u64 world_register_wide(unsigned int n, unsigned int reg) { return *reg64(&models[n], reg); }
+
 void *vtd_model_registers(unsigned int n) { return models[n].regs; }
 u32 world_register(unsigned int n, unsigned int reg) { return *reg32(&models[n], reg); }
 void world_set_register(unsigned int n, unsigned int reg, u32 value) { *reg32(&models[n], reg) = value; }

@@ -9,6 +9,8 @@
 #define BLOCKED		(~0ULL)
 
 void vtd_model_init(unsigned int n, u64 cap, u64 ecap, u32 status);
+/* Its interrupt table and its queue, up to tail, are somebody's. */
+void vtd_model_in_use(unsigned int n, u64 irta, u64 iqa, u32 tail);
 void *vtd_model_registers(unsigned int n);
 bool vtd_model_has(const void *address);
 u64 vtd_model_load(const void *address, unsigned int size);
@@ -19,6 +21,7 @@ extern unsigned int world_nmis, world_nmi_target, world_invalidations;
 u64 world_dma(unsigned int unit, u16 bdf, u64 address, bool write);
 u64 world_interrupt(unsigned int unit, u16 requester, u64 address, u32 data);
 u32 world_register(unsigned int n, unsigned int reg);
+u64 world_register_wide(unsigned int n, unsigned int reg);
 void world_set_register(unsigned int n, unsigned int reg, u32 value);
 /* The queue stops, or nothing is answered. */
 void world_break(unsigned int n, bool queue);

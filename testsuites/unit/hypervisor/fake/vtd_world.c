@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <core/cell.h>
 #include <core/cpu.h>
+#include <core/mmio.h>
 #include <core/page_pool.h>
 #include <core/percpu.h>
 #include <core/unit.h>
@@ -65,6 +66,39 @@ bool pci_handed_over, ioapic_handed_over;
 const struct unit ioapic_unit;
 void ioapic_silence(void) { abort(); }
 void vtd_irq_repeat_edges(void) { abort(); }
+void vtd_irq_refresh(unsigned int unit, unsigned int first, u64 count)
+{
+	(void)unit;
+	(void)first;
+	(void)count;
+	abort();
+}
+
+void *cell_map_temp(const struct cell *cell, gpa_t addr, unsigned int pages, unsigned int attrs)
+{
+	(void)cell;
+	(void)addr;
+	(void)pages;
+	(void)attrs;
+	abort();
+}
+
+void mmio_region_register(struct cell *cell, gpa_t start, u64 size, mmio_handler handler, void *arg)
+{
+	(void)cell;
+	(void)start;
+	(void)size;
+	(void)handler;
+	(void)arg;
+	abort();
+}
+
+void mmio_region_unregister(struct cell *cell, gpa_t start)
+{
+	(void)cell;
+	(void)start;
+	abort();
+}
 
 /* --- For the test ---------------------------------------------------------------------------- */
 

@@ -10,9 +10,10 @@
 #include <arch/apic.h>
 
 /*
- * The redirection entry of an IOAPIC's pin; msi is what it says. false: there is nothing
- * for this pin, it stays masked.
+ * The redirection entry of an IOAPIC's pin; msi is what it says, NULL: it names an entry of
+ * the root cell's own table. false: there is nothing for this pin, it stays masked.
+ * ioapic: the configuration's `id`.
  */
-bool irq_remap_pin(u16 ioapic, unsigned int pin, const struct msi_message *msi, u64 *entry);
+bool irq_remap_pin(u32 ioapic, unsigned int pin, const struct msi_message *msi, u64 *entry);
 
 #endif
