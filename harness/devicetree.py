@@ -30,6 +30,8 @@ class DeviceTree:
     source: str
     enabled: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
+    #: Disabled too, where the kernel's tree has them: not all do.
+    disabled_if_there: tuple[str, ...] = ()
     #: Properties that no node keeps (drivers would wait for their providers for ever).
     without: tuple[str, ...] = ()
     #: Nodes whose clocks become fixed ones, where firmware would answer for them.
@@ -54,6 +56,9 @@ def adapted(tree: DeviceTree, source: bytes) -> bytes:
         _node(blob, name).set_property("status", "okay")
     for name in tree.disabled:
         _node(blob, name).set_property("status", "disabled")
+    for path, _, _ in blob.walk():
+        if path.rpartition("/")[2] in tree.disabled_if_there:
+            blob.get_node(path).set_property("status", "disabled")
     for name, key, value in tree.changed:
         _node(blob, name).set_property(key, value)
     if tree.clocked:

@@ -427,6 +427,12 @@ IMX8MP = MachineSpec(
             "blk-ctrl@38330000", "blk-ctrl@32f10000",
             "blk-ctrl@32ec0000",
         ),
+        # CoreSight, whose ids Linux looks for again and again as nothing answers; no
+        # root cell should have what stops other CPUs.
+        disabled_if_there=(
+            *(f"etm@28{n}40000" for n in (4, 5, 6, 7)),
+            "funnel@28c03000", "etf@28c04000", "etr@28c06000",
+        ),
         # The card's address is in fuses, whose driver is a module of none of ours.
         without=("dmas", "dma-names", "nvmem-cells", "nvmem-cell-names"),
     ),

@@ -75,10 +75,10 @@ struct {
 			.size = 0x00a60000,
 			.flags = MMIO,
 		},
-		/* AIPS 3 behind UART 4: USDHC, FEC */ {
+		/* AIPS 3 behind UART 4 (USDHC, FEC), AIPS 5 */ {
 			.phys_start = 0x30a70000,
 			.virt_start = 0x30a70000,
-			.size = 0x00190000,
+			.size = 0x00590000,
 			.flags = MMIO,
 		},
 		/* AIPS 4 */ {

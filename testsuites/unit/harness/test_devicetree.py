@@ -43,6 +43,13 @@ def test_nodes_are_switched() -> None:
     assert tree.get_property("status", "/bus/video@2000").value == "disabled"
 
 
+def test_nodes_that_a_tree_need_not_have() -> None:
+    tree = changed(disabled_if_there=("video@2000", "audio@3000"))
+    assert tree.get_property("status", "/bus/video@2000").value == "disabled"
+    assert tree.get_property("status", "/bus/serial@1000").value == "disabled", "as it was"
+    assert not tree.exist_node("/bus/audio@3000")
+
+
 def test_properties_are_taken_from_every_node() -> None:
     tree = changed(without=("power-domains",))
     assert not tree.exist_property("power-domains", "/bus/serial@1000")
