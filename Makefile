@@ -138,8 +138,8 @@ demo: setup-demo
 test: setup check
 	$(PYTHON) -m pytest testsuites/ -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
-# The run that is reported on: the newest, or RUN=results/...
-RUN ?= results/latest
+# The run that is reported on: the newest of tests, or RUN=results/...
+RUN ?=
 
 report: $(VENV_TEST_STAMP)
 	@$(PYTHON) -m harness.report $(RUN)

@@ -4,6 +4,7 @@
 ::
 
     results/latest -> the newest run
+    results/latest-<kind>                  the newest of that kind: run, demo, soak, ...
     results/<run>/junit.xml, run.json
     results/<run>/machines/<worker>-<n>/   every stream of a machine, whole;
                                            machine.sh, emulator.log
@@ -37,9 +38,9 @@ OUTER_RUN = "JAILHOUSE_OUTER_RUN"
 
 
 def new_run(kind: str = "run") -> Path:
-    """Make the directory of a run and point `results/latest` to it.
+    """Make the directory of a run and point `results/latest` and `latest-<kind>` to it.
 
-    A run that a test of another run starts does not take the link from that one.
+    A run that a test of another run starts does not take the links from that one.
     """
     root = results_root()
     root.mkdir(parents=True, exist_ok=True)
@@ -47,10 +48,11 @@ def new_run(kind: str = "run") -> Path:
     outer = os.environ.get(OUTER_RUN)
     if outer is not None and Path(outer).parent == root:
         return run
-    temporary = root / f".latest-{os.getpid()}"
-    with contextlib.suppress(OSError):
-        temporary.symlink_to(run.name)
-        temporary.replace(root / "latest")
+    for link in ("latest", f"latest-{kind}"):
+        temporary = root / f".{link}-{os.getpid()}"
+        with contextlib.suppress(OSError):
+            temporary.symlink_to(run.name)
+            temporary.replace(root / link)
     return run
 
 

@@ -17,7 +17,8 @@ from harness.report.allure import ReportError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the report of a run; with --install, only fetch what that and its tests need."""
     parser = argparse.ArgumentParser(prog="python -m harness.report", description=main.__doc__)
-    parser.add_argument("run", nargs="?", type=Path, default=results.results_root() / "latest")
+    parser.add_argument("run", nargs="?", type=Path, default=results.results_root() / "latest-run",
+                        help="default: the newest run of tests")  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: report.html in RUN")
     parser.add_argument("--install", action="store_true", help="only fetch what reports need")
     options = parser.parse_args(arguments)

@@ -147,6 +147,17 @@ def test_a_run_inside_another_leaves_latest_alone(
     assert new_run() == (tmp_path / "latest").resolve() != outer
 
 
+def test_the_newest_of_a_kind_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A demo after a run of tests takes nothing from the report of that run."""
+    monkeypatch.setenv("JAILHOUSE_RESULTS", str(tmp_path))
+    monkeypatch.delenv(OUTER_RUN, raising=False)
+    tests, demo = new_run(), new_run("demo")
+    links = {name: (tmp_path / name).resolve() for name in ("latest", "latest-run", "latest-demo")}
+    assert links == {"latest": demo, "latest-run": tests, "latest-demo": demo}
+
+
 def test_folder_names() -> None:
     names = {
         folder_name(f"testsuites/system/test_a.py::test_b[{'x' * 200}{number}]")
