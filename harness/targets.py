@@ -125,15 +125,15 @@ TARGETS: dict[str, Target] = {
         ),
         Target(
             "arm64-gicv3", QEMU_ARM64_GICV3, "qemu-arm64", Accelerator.TCG, "arm64",
-            "qemu-arm64-gicv3", _arm64, default=False, share="arm64-gicv3", extension="el2",
+            "qemu-arm64-gicv3", _arm64, share="arm64-gicv3", extension="el2",
         ),
         Target(
             "arm64-gicv2", QEMU_ARM64_GICV2, "qemu-arm64", Accelerator.TCG, "arm64",
-            "qemu-arm64-gicv2", _arm64, default=False, share="arm64-gicv2", extension="el2",
+            "qemu-arm64-gicv2", _arm64, share="arm64-gicv2", extension="el2",
         ),
         Target(
             "intel-bochs", BOCHS_X86, "bochs", Accelerator.BOCHS, "bochs-x86", "bochs-x86",
-            bochs_possible, default=False, share="intel-bochs", extension="vmx",
+            bochs_possible, share="intel-bochs", extension="vmx",
         ),
         Target(
             "intel-bochs-smp", replace(BOCHS_X86, cpus=4), "bochs", Accelerator.BOCHS,
