@@ -185,7 +185,7 @@ check-python: $(VENV_STAMP) $(VENV_TEST_STAMP)
 check-arm64:
 	+$(COMPONENT) -C hypervisor check-arm64
 
-C_FILES = $(shell find configs driver hypervisor include inmates testsuites -name '*.[ch]')
+C_FILES = $(shell find configs driver harness hypervisor include inmates testsuites -name '*.[ch]')
 FORMAT_RULES := .clang-format harness/quality/style.py requirements-test.txt
 
 check-format: $(O)/check/format

@@ -288,7 +288,12 @@ QEMU_X86 = MachineSpec(
     tsc_khz=2_596_000,
     pm_base=0x600,
     # no_timer_check: a loaded host panics in setup_IO_APIC without it.
-    kernel_parameters=("intel_iommu=off", "amd_iommu=off", "no_timer_check"),
+    # tsc=reliable: all CPUs read one counter, but theirs is not marked constant, so Linux
+    # would read the HPET instead, an access to a device under a lock.
+    # cpu_init_udelay: to Linux a CPU of AMD's family 6 needs 10 ms after INIT.
+    kernel_parameters=(
+        "intel_iommu=off", "amd_iommu=off", "no_timer_check", "tsc=reliable", "cpu_init_udelay=0",
+    ),
 )
 
 #: GICv3 and GICv2 differ in one word. No ITS: Linux would touch it when a CPU comes

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from harness import provision
-from harness.engines import Accelerator, Clock, Engine
+from harness.engines import Accelerator, Clock, Engine, yielding
 from harness.engines.bochs import rom, tree
 from harness.errors import Unsupported
 from harness.machine import (
@@ -89,7 +89,11 @@ class Target:
         else:
             qemu = provision.engine(self.engine)
             argv, version, env = qemu.argv, qemu.version, qemu.env
-        return Engine(argv, version, self.accelerator, self.clock, env, self.extension)
+        spins = self.accelerator is Accelerator.TCG and self.clock is Clock.WALL
+        return Engine(
+            argv, version, self.accelerator, self.clock, env, self.extension,
+            yielding.plugin() if spins else None,
+        )  # fmt: skip
 
     @property
     def capabilities(self) -> frozenset[str]:

@@ -37,6 +37,8 @@ class Engine:
     env: Mapping[str, str] = field(default_factory=dict)
     #: What the hypervisor under test runs on there.
     extension: str = "svm"
+    #: QEMU's plugin that lets spinning CPUs give their host core away (see `yielding`).
+    plugin: Path | None = None
 
     @property
     def emulator(self) -> str:

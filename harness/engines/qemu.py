@@ -50,7 +50,7 @@ def _processors(spec: MachineSpec, engine: Engine) -> list[str]:
         # Only its log tells a triple fault from a reboot.
         "-d", "cpu_reset",
         "-machine", spec.machine + (",kernel_irqchip=split" if _kvm(engine) else ""),
-        *_time(engine),
+        *_time(engine, spec.architecture),
         "-cpu", "host" if _kvm(engine) else spec.cpu,
         "-smp", str(spec.cpus),
         "-m", f"{spec.memory_mib}M",
@@ -73,10 +73,12 @@ def _kvm(engine: Engine) -> bool:
     return engine.accelerator is Accelerator.KVM
 
 
-def _time(engine: Engine) -> list[str]:
+def _time(engine: Engine, arch: str) -> list[str]:
     if engine.clock is Clock.WALL:
-        accel = "kvm" if _kvm(engine) else "tcg,thread=multi"
-        return ["-accel", accel]
+        if _kvm(engine):
+            return ["-accel", "kvm"]
+        plugin = ["-plugin", f"{engine.plugin},arch={arch}"] if engine.plugin else []
+        return ["-accel", "tcg,thread=multi", *plugin]
     if _kvm(engine):
         raise Unsupported("counted time needs TCG")
     if engine.version < (10, 0, 0):

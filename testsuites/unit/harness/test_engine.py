@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines import Accelerator, Boot, Clock, Engine, Wiring
+from harness.engines import Accelerator, Boot, Clock, Engine, Wiring, yielding
 from harness.engines.qemu import render
 from harness.errors import Unsupported
 from harness.machine import (
@@ -132,6 +132,28 @@ def test_kvm_differs_in_accelerator_and_cpu_only() -> None:
         ("tcg,thread=multi", "kvm"),
         ("max,-la57", "host"),
     ]
+
+
+def test_spinning_cpus_yield_where_time_is_the_hosts() -> None:
+    engine = replace(ENGINE, plugin=Path("/c/yielding.so"))
+    plain, with_it = (render(QEMU_X86, one, BOOT, WIRING) for one in (ENGINE, engine))
+    at = with_it.index("-plugin")
+    assert with_it[at + 1] == "/c/yielding.so,arch=x86"
+    assert with_it[:at] + with_it[at + 2 :] == plain
+    for other in ({"clock": Clock.ICOUNT}, {"accelerator": Accelerator.KVM}):
+        assert "-plugin" not in render(QEMU_X86, replace(engine, **other), BOOT, WIRING)
+
+
+def test_the_plugin_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAILHOUSE_CACHE", str(tmp_path))
+    yielding.plugin.cache_clear()
+    made = yielding.plugin()
+    stamp = made.stat().st_mtime_ns
+    yielding.plugin.cache_clear()
+    assert yielding.plugin() == made
+    assert made.stat().st_mtime_ns == stamp
+    assert [path.suffix for path in sorted(made.parent.iterdir())] == [".lock", ".so"]
+    yielding.plugin.cache_clear()
 
 
 def test_vtd_is_one_device_more() -> None:
