@@ -12,8 +12,10 @@ from xml.etree import ElementTree
 import pytest
 from allure_commons import model2
 
+from harness.artifacts import build_root
 from harness.report import allure, collect, crashed
-from harness.results import REPOSITORY, folder_name
+from harness.results import folder_name
+from harness.targets import runnable
 from testsuites import nested
 
 TESTS = """
@@ -143,9 +145,9 @@ def test_versions_are_written(ended: tuple[str, Path]) -> None:
     text = (ended[1] / "allure" / "environment.properties").read_text()
     facts = dict(line.split(" = ", 1) for line in text.splitlines())
     assert facts["kernel"] == "6.1"
-    built = REPOSITORY / "build/hypervisor"
+    built = {build_root(target.architecture) / "hypervisor" for target in runnable()}
     assert {name for name in facts if name.endswith(".bin")} == {
-        path.name for path in built.glob("jailhouse*.bin")
+        path.name for folder in built for path in folder.glob("jailhouse*.bin")
     }
     assert re.fullmatch(r"\d+\.\d+\.\d+", facts["gcc"])
     assert facts["commit"]
