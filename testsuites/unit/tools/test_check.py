@@ -129,6 +129,14 @@ def region(phys: int, virt: int, size: int, flags: int = RW) -> Memory:
     return Memory(phys, virt, size, flags)
 
 
+VTD = put("system.iommu_units", [Iommu(2, 0xFED90000, 0x1000), *(Iommu() for _ in "1234567")])
+
+
+def remapping(limit: int) -> Callable[[Set], None]:
+    """With an Intel unit."""
+    return both(VTD, put("x86.vtd_interrupt_limit", limit))
+
+
 # (change, title, severity, words of the message)
 CASES: list[tuple[Callable[[Set], object], str, str, list[str]]] = [
     # Inside a cell: full, head, tail, one page, one byte.
@@ -467,6 +475,27 @@ CASES: list[tuple[Callable[[Set], object], str, str, list[str]]] = [
         "Invalid IOMMU units",
         "warning",
         ["unit 1 is ignored"],
+    ),
+    (VTD, "Invalid IOMMU units", "warning", ["vtd_interrupt_limit is 0"]),
+    (remapping(32769), "Invalid IOMMU units", "error", ["at most 32768"]),
+    (remapping(16), "Invalid IOMMU units", "error", ["limit is 16, the root cell needs 28"]),
+    (
+        both(remapping(32), add("pci_devices", PciDevice(1, bdf=8, num_msix_vectors=9), "root")),
+        "Invalid IOMMU units",
+        "error",
+        ["needs 37"],
+    ),
+    (
+        both(remapping(64), put("root.irqchips.0.id", 0x1FF00)),
+        "Invalid IOMMU units",
+        "error",
+        ["names a unit that is not there"],
+    ),
+    (
+        both(remapping(64), add("irqchips", Irqchip(IOAPIC, 0, 0, [1 << 24, 0, 0, 0]))),
+        "Invalid IOMMU units",
+        "error",
+        ['cell "a"', "pin 24 is beyond the root cell's"],
     ),
     # Consoles.
     (put("system.debug_console.type", 11), "Invalid consoles", "error", ["unknown type 11"]),

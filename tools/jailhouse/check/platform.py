@@ -36,6 +36,7 @@ _INTERCEPTED_PORTS = (
     ("the POST code port", Range(0x80, 0x81)),
 )
 _UART_PORTS = 8
+_MAX_INTERRUPTS = 32768
 
 
 def _hypervisor_memory(configs: ConfigSet) -> Result:
@@ -116,6 +117,34 @@ def _iommus(configs: ConfigSet) -> Result:
     for index, unit in enumerate(configs.system.iommu_units[len(units) :], len(units)):
         if unit.base:
             yield warning(f"IOMMU unit {index} is ignored: an empty slot ends the list before it")
+    if configs.is_x86 and units and units[0].type == IommuType.INTEL:
+        yield from _interrupt_remapping(configs)
+
+
+def _interrupt_remapping(configs: ConfigSet) -> Result:
+    """Entries of the remapping table: as many as IOAPICs have pins, and devices messages."""
+    platform = configs.system.platform
+    assert isinstance(platform, X86Platform)
+    limit = platform.vtd_interrupt_limit
+    if limit == 0:
+        yield warning("vtd_interrupt_limit is 0: devices can forge interrupts")
+        return
+    if limit > _MAX_INTERRUPTS:
+        yield error(f"vtd_interrupt_limit is {limit}, at most {_MAX_INTERRUPTS} are possible")
+    root = configs.system.root_cell
+    pins = {chip.address: max(chip.pins, default=-1) + 1 for chip in root.irqchips}
+    messages = (max(d.num_msi_vectors, d.num_msix_vectors) for d in root.pci_devices)
+    needed = sum(pins.values()) + sum(messages)
+    if needed > 1 << (limit - 1).bit_length():
+        yield error(f"vtd_interrupt_limit is {limit}, the root cell needs {needed}")
+    for chip in root.irqchips:
+        if chip.id >> 16 >= len(configs.system.iommus):
+            yield error(f"IOAPIC {chip.address:#x}: id {chip.id:#x} names a unit that is not there")
+    for cell in configs.others:
+        for chip in cell.irqchips:
+            last = max(chip.pins, default=-1)
+            if chip.address in pins and last >= pins[chip.address]:
+                yield error(f"IOAPIC {chip.address:#x}: pin {last} is beyond the root cell's", cell)
 
 
 def uses_ports(console: Console) -> bool:
