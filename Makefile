@@ -94,7 +94,7 @@ clean:
 
 .PHONY: setup setup-demo venv
 
-# What `make demo` and `make bench` run on.
+# What `make demo` and `make bench` run on; `make soak` takes several names.
 TARGET ?= amd-tcg
 
 VENV_STAMP := $(VENV)/.requirements
@@ -131,6 +131,8 @@ N ?= 10
 # Machines at once: as many as cores and memory carry (harness/plugin/workers.py).
 JOBS ?= auto
 PYTEST_ARGS ?=
+# --suite: all that runs on machines, not the core only; --load: with every core busy.
+SOAK_ARGS ?=
 
 demo: setup-demo
 	@$(PYTHON) -m harness demo --target $(TARGET)
@@ -165,7 +167,7 @@ test-boards: setup
 	$(PYTHON) -m pytest $(BOARD_TESTS) --share $(BOARDS:%=--target %) $(PYTEST_ARGS)
 
 soak: setup
-	@$(PYTHON) -m harness soak -N $(N)
+	@$(PYTHON) -m harness soak -N $(N) $(TARGET:%=--target %) $(SOAK_ARGS)
 
 bench: setup
 	@$(PYTHON) -m harness bench --target $(TARGET)

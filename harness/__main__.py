@@ -32,14 +32,21 @@ def parser() -> argparse.ArgumentParser:
         "-j", type=int, default=min(4, os.cpu_count() or 1), dest="workers", help="machines at once"
     )
     soak.add_argument("--load", action="store_true", help="keep every core busy meanwhile")
-    soak.add_argument("tests", nargs="*", help="default: core scenarios, then bug entries")
+    soak.add_argument(
+        "--target", choices=list(TARGETS), action="append", dest="targets", metavar="NAME",
+        help="may be repeated; default: amd-tcg",
+    )  # fmt: skip
+    soak.add_argument("--suite", action="store_true", help="repeat all that runs on machines")
+    soak.add_argument(
+        "tests", nargs="*", help="default: the target's share or core scenarios, then bug entries"
+    )
     jitter = commands.add_parser("jitter", help="compare the jitter of two builds, in turn")
     jitter.add_argument("--against", type=Path, required=True, help="the other build tree")
     jitter.add_argument("--rounds", type=int, default=7)
     for command in (demo, shell, bench, soak, jitter):
-        command.add_argument("--target", choices=list(TARGETS), default="amd-tcg")
         command.add_argument("--kernel", choices=list(KERNEL_SUITES), default=DEFAULT_KERNEL)
         if command is not soak:
+            command.add_argument("--target", choices=list(TARGETS), default="amd-tcg")
             command.add_argument("--clock", choices=["wall", "icount"], default="wall")
     repro = commands.add_parser("repro", help="run a bug report: exit 0, 3 or 4 (docs/hands-on.md)")
     repro.add_argument("file", type=Path, help="a report (.toml) or a bundle")
@@ -93,7 +100,8 @@ def _run(options: argparse.Namespace) -> int:
 
         return repro(options.file, options.artifacts, options.build)
     if options.command == "soak":
-        plan = Plan(options.target, options.kernel, options.workers, options.load)
+        targets = tuple(options.targets or ["amd-tcg"])
+        plan = Plan(targets, options.kernel, options.workers, options.load, options.suite)
         return soak(plan, options.runs, options.tests)
     target: Target = TARGETS[options.target]
     if options.clock == "icount":
