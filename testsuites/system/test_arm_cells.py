@@ -86,6 +86,7 @@ def distributor(target: Target, hvcall: Hvcall) -> list[int]:
     return [answer.check().value for answer in hvcall.batch(calls)]
 
 
+@pytest.mark.needs("disk")
 def test_access_matrix(jailhouse: Jailhouse, target: Target, hvcall: Hvcall) -> None:
     """Every register in every size, read and written: nothing of others is seen or changed, and
     the root cell's part of the distributor is what it was. The disk's interrupt goes away
@@ -102,6 +103,7 @@ def test_access_matrix(jailhouse: Jailhouse, target: Target, hvcall: Hvcall) -> 
     linux.check_health()
 
 
+@pytest.mark.needs("disk")
 def test_an_interrupt_changes_hands(jailhouse: Jailhouse, linux: Linux, hvcall: Hvcall) -> None:
     """The disk's interrupt: Linux lets go of the disk, a cell gets the interrupt, and after its
     end Linux has both back; read through the interrupt, and routed to a CPU of its own."""
