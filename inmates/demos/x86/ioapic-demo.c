@@ -46,6 +46,11 @@ void inmate_main(void)
 	ioapic_init();
 	trap_set_handler(ACPI_VECTOR, acpi_interrupt);
 	ioapic_set_pin(ACPI_PIN, ACPI_VECTOR, IOAPIC_LEVEL);
+	/*
+	 * The line may be up already, from who had the timer before.  QEMU's IOAPIC knows only
+	 * of lines that rise while their pin is level-triggered: let it fall first.
+	 */
+	port_out16(pm_base + PM1_STATUS, PM1_TIMER);
 	port_out16(pm_base + PM1_ENABLE, PM1_TIMER);
 	if (cmdline_flag("remind", false)) {
 		trap_set_handler(TIMER_VECTOR, remind);
