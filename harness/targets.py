@@ -158,8 +158,10 @@ TARGETS: dict[str, Target] = {
     )
 }  # fmt: skip
 
-#: Machines, images and configurations of others, with counted time.
-TARGETS["arm64-icount"] = replace(TARGETS["arm64-gicv3"].counted(), name="arm64-icount")
+#: Machines, images and configurations of others, with counted time: see amd-icount.
+TARGETS["arm64-icount"] = replace(
+    TARGETS["arm64-gicv3"].counted(), name="arm64-icount", default=False, share=""
+)
 
 
 def runnable() -> list[Target]:
