@@ -46,7 +46,7 @@ LEDGER = (
         until=(11, 0, 0),
         symptom=r"rcu_preempt kthread timer wakeup didn't happen",
         note="a CPU's local APIC timer never fires again, in Linux alone, before there is a "
-        "hypervisor; seen once, with 10.0.13 on a loaded host",
+        "hypervisor; seen four times, with 10.0.13 on a loaded host",
     ),
 )
 

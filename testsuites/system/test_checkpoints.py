@@ -115,4 +115,5 @@ def test_a_damaged_checkpoint_is_replaced_and_said(
     assert f"checkpoint dropped, booting instead: {state}: its SHA-256" in (tmp_path / NOTES).read_text()
     again = make(store)
     assert "-incoming" in again.machine.argv
-    assert len((tmp_path / NOTES).read_text().splitlines()) == 1
+    # Once; a boot that the emulator spoiled has a note of its own.
+    assert (tmp_path / NOTES).read_text().count("checkpoint dropped") == 1
