@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 /* From QEMU's documentation, "TCG plugins": Debian has no package with the header. */
 typedef uint64_t qemu_plugin_id_t;
@@ -32,22 +33,38 @@ size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, size_t);
 
 #define EXPORTED __attribute__((visibility("default")))
 
-/* Asking the host each time costs more than it saves when nobody else wants the core. */
-#define EVERY	64
+/*
+ * Often enough to leave most of a time slice to others, and not oftener: each time may cost
+ * a slice, and waits that are bounded by turns (msg_reply_timeout: abi.md 4.3) get longer by
+ * it.  The clock is looked at once in some turns, because a turn on ARM takes nanoseconds.
+ */
+#define INTERVAL_NS	200000
+#define TURNS		64
 
 /* The oldest interface that has what we call. */
 EXPORTED int qemu_plugin_version = 2;
 
 static int is_arm;
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static void spins(unsigned int cpu, void *data)
 {
-	static __thread unsigned int count;
+	static __thread unsigned int turns;
+	static __thread uint64_t yielded;
 
 	(void)cpu;
 	(void)data;
-	if (++count % EVERY == 0)
-		sched_yield();
+	if (++turns % TURNS || now_ns() - yielded < INTERVAL_NS)
+		return;
+	sched_yield();
+	yielded = now_ns();
 }
 
 static int is_hint(const unsigned char *code, size_t size)

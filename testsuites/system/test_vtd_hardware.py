@@ -16,10 +16,16 @@ from pathlib import Path
 import pytest
 
 from harness import unattended
+from harness.image import Artifacts
 from harness.machine import INTEL_X86, Role
-from harness.plugin.run import RUN
 from harness.targets import TARGETS
 from harness.unattended import Result
+
+# In a run without this architecture there is no such program.
+pytestmark = [
+    pytest.mark.architectures("x86", reason="VT-d is Intel's"),
+    pytest.mark.needs("msi"),
+]
 
 #: QEMU's device for teaching copies between a buffer of its own and any address.
 EDU = "edu,addr=05.0"
@@ -143,10 +149,9 @@ Run = Callable[[str], str]
 
 
 @pytest.fixture
-def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
+def run(artifacts: Artifacts, tmp_path: Path) -> Run:
     """The program with a command line: what it said."""
-    state = request.config.stash[RUN]
-    program = unattended.bare_programs(state.artifacts(state.kernel)) / "vtd.bin"
+    program = unattended.bare_programs(artifacts) / "vtd.bin"
     # eim=on: the program runs with x2APICs, as all that is left behind by bare.S.
     machine = replace(INTEL_X86, iommu=f"{INTEL_X86.iommu},eim=on", devices=(EDU,))
     target = replace(TARGETS["amd-tcg"], machine=machine)
