@@ -48,16 +48,32 @@ def start(argv: list[str], stdin: str = os.devnull) -> int:
         os._exit(127)
 
 
-def watch(pid: int) -> tuple[int, bool]:
+def wake_on_signals() -> int:
+    """A descriptor that becomes readable with each signal that has a handler.
+
+    Python runs handlers between two instructions of its own: a signal that comes
+    just before select() blocks would else wait for something else to happen.
+    """
+    woken, wake = os.pipe()
+    os.set_blocking(woken, False)
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    return woken
+
+
+def watch(pid: int, woken: int) -> tuple[int, bool]:
     """Wait for the program or for the end of our standard input.
 
-    Returns the wait status, and whether the asking process went away first.
+    `woken` is of `wake_on_signals()`. Returns the wait status, and whether the
+    asking process went away first.
     """
     child = os.pidfd_open(pid)
     orphaned = False
     while True:
-        watched: list[int] = [child] if orphaned else [child, 0]
+        watched = [child, woken] if orphaned else [child, woken, 0]
         ready = select.select(watched, [], [])[0]
+        if woken in ready:
+            os.read(woken, 64)
         if 0 in ready and not os.read(0, 1):
             orphaned = True
             os.kill(pid, signal.SIGKILL)
@@ -75,10 +91,11 @@ def main(arguments: list[str]) -> int:
         raise SystemExit("usage: supervise.py [--stdin FIFO] DIRECTORY -- PROGRAM ARGUMENT...")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pid = start(argv, stdin)
+    woken = wake_on_signals()
     signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGKILL))
     os.write(1, f"{pid}\n".encode())
     os.dup2(2, 1)
-    status, orphaned = watch(pid)
+    status, orphaned = watch(pid, woken)
     if orphaned:
         shutil.rmtree(directory, ignore_errors=True)
         return 1
