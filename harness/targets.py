@@ -141,7 +141,7 @@ TARGETS: dict[str, Target] = {
         ),
         Target(
             "intel-bochs-smp", replace(BOCHS_X86, cpus=4), "bochs", Accelerator.BOCHS,
-            "bochs-x86", "bochs-x86", bochs_possible, default=False, extension="vmx",
+            "bochs-x86", "bochs-x86", bochs_possible, share="intel-bochs-smp", extension="vmx",
             beside="intel-bochs",
         ),
         Target(

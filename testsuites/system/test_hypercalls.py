@@ -261,10 +261,11 @@ def test_communication_region(bench: Bench, probe: str) -> None:
     assert int.from_bytes(page[66:68], "little") == 1
     tsc_khz = bench.jailhouse.linux.machine.spec.tsc_khz or 100_000
     assert int.from_bytes(page[68:72], "little") > tsc_khz // 2
-    # QEMU's timer counts nanoseconds, that of Bochs instructions: the measurement has a tick's error.
+    # QEMU's timer counts nanoseconds. That of Bochs counts instructions, and moves by what a CPU
+    # is given at once, 16: the driver's measurement of 100,000 is wrong by 16 at most.
     engine = bench.jailhouse.linux.machine.engine
-    apic_khz = {"qemu": (1_000_000,), "bochs": (19_999, 20_000)}[engine.emulator]
-    assert int.from_bytes(page[72:76], "little") in apic_khz
+    apic_khz, tolerance = {"qemu": (1_000_000, 0), "bochs": (20_000, 4)}[engine.emulator]
+    assert abs(int.from_bytes(page[72:76], "little") - apic_khz) <= tolerance
 
 
 @x86

@@ -30,6 +30,7 @@ def test_what_a_run_does_that_names_no_target() -> None:
     assert default == {
         "amd-tcg": "", "amd-kvm": "", "arm64-gicv3": "arm64-gicv3",
         "arm64-gicv2": "arm64-gicv2", "intel-bochs": "intel-bochs",
+        "intel-bochs-smp": "intel-bochs-smp",
     }  # fmt: skip
 
 
