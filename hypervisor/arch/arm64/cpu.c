@@ -204,10 +204,11 @@ void arch_cpu_kick(struct per_cpu *cpu)
 
 /*
  * Everything this CPU knows of any cell: VMIDs are used again, and memory has
- * changed hands together with what was executed from it.
+ * changed hands together with what was executed from it, and with interrupts.
  */
 void arch_flush_stage2(void)
 {
+	inject_forget_foreign();
 	sysreg_write(vttbr_el2, stage2_vttbr(this_cpu()->cell));
 	asm volatile("isb; dsb ishst; tlbi alle1; ic iallu; dsb nsh; isb" : : : "memory");
 }

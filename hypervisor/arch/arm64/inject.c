@@ -249,6 +249,37 @@ void inject_reset(struct per_cpu *cpu)
 	gic.ops->maintenance(0);
 }
 
+static bool is_foreign(u32 irq)
+{
+	return irq >= 32 && !cell_owns_irq(this_cpu()->cell, irq);
+}
+
+static void forget_waiting(struct arch_percpu *arch)
+{
+	for (u32 irq = 32; arch->num_waiting && irq < MAX_IRQS; irq++)
+		if (is_foreign(irq) && bitmap_test((unsigned long *)arch->waiting, irq)) {
+			bitmap_clear((unsigned long *)arch->waiting, irq);
+			arch->num_waiting--;
+		}
+}
+
+/*
+ * Of what is pending here the new owner's distributor knows nothing any more.  An active
+ * one the guest ends in the list register only: with HW set it would deactivate what its
+ * new owner is about to handle.
+ */
+void inject_forget_foreign(void)
+{
+	for (unsigned int n = 0; n < gic.num_lrs; n++) {
+		u64 lr = gic.ops->lr_read(n);
+
+		if ((lr & LR_HW) && is_foreign(LR_VIRTUAL(lr) & 0x3ff))
+			gic.ops->lr_write(n, lr & LR_ACTIVE ?
+					  lr & ~(LR_HW | LR_PENDING | LR_PHYSICAL(0x3ff)) : 0);
+	}
+	forget_waiting(&this_cpu()->arch);
+}
+
 static bool is_edge(const char *regs, u32 irq)
 {
 	return mmio_read32(regs + GICD_ICFGR + irq / 16 * 4) >> (irq % 16 * 2) & 2;

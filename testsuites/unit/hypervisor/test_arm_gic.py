@@ -23,6 +23,7 @@ u32 fake_pending(unsigned int cpu);
 void fake_priority(unsigned int cpu, unsigned int sgi, u8 priority);
 void inject_physical(u32 irq, u8 priority);
 void inject_pending(void);
+void inject_forget_foreign(void);
 extern u8 fake_dist[65536];
 extern u8 fake_private[4][4096];
 extern u64 fake_lrs[4][4];
@@ -268,3 +269,29 @@ def test_physical_ones_are_deactivated_by_the_guest(world: World) -> None:
     (lr, *_) = world.lrs()
     assert lr & HW
     assert (lr >> 32 & 0x3FF, lr & 0xFFFFFFFF, lr >> 48 & 0xFF) == (27, 27, 0xA0)
+
+
+def test_interrupts_of_others_leave_the_list_registers(world: World) -> None:
+    """A cell was created: THEIRS was root's when it came, and is not any more."""
+    for irq in (THEIRS, OURS, 27, NOBODYS):
+        world.lib.inject_physical(irq, 0xA0)
+    world.lib.fake_lrs[2][3] = (world.lib.fake_lrs[2][3] & ~PENDING) | ACTIVE
+    world.lib.inject_forget_foreign()
+    gone, ours, private, active = world.lrs()
+    assert gone == 0
+    assert (ours & HW, ours & 0x3FF) == (HW, OURS)
+    assert (private & HW, private & 0x3FF) == (HW, 27)
+    # The guest is in its handler; what it ends there is no physical interrupt now.
+    assert active == ACTIVE | 1 << 60 | 0xA0 << 48 | NOBODYS
+
+
+def test_interrupts_of_others_wait_no_longer(world: World) -> None:
+    for irq in (16, 17, 18, 19):
+        world.lib.inject_physical(irq, 0)
+    for irq in (THEIRS, OURS):
+        world.lib.inject_physical(irq, 0xA0)
+    world.lib.inject_forget_foreign()
+    for n in range(4):
+        world.lib.fake_lrs[2][n] = 0
+    world.lib.inject_pending()
+    assert [lr & 0x3FF for lr in world.lrs()] == [OURS, 0, 0, 0]

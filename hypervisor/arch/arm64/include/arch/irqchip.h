@@ -106,6 +106,8 @@ bool irq_while_parked(void);
 /* List registers back to physical pending state, for the way back to Linux. */
 void inject_return_all(struct per_cpu *cpu);
 void inject_reset(struct per_cpu *cpu);
+/* SPIs that belong to another cell since they were put into list registers here. */
+void inject_forget_foreign(void);
 /* Active SGIs of this CPU in list registers; clear them. */
 u32 inject_active_sgis(void);
 void inject_deactivate_sgis(u32 mask);
