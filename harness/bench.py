@@ -20,7 +20,10 @@ from harness.session import Lab, Variant, power_off, shut
 from harness.targets import Target
 from harness.verbs import Jailhouse
 
-STEPS = ("start to prompt", "enable", "create, load, start", "shutdown", "destroy", "disable")
+STEPS = (
+    "start to prompt", "answer of the agent", "enable", "create, load, start", "shutdown",
+    "destroy", "disable",
+)  # fmt: skip
 RESTORED = ("restored to first answer", "restored, enabled to answer")
 
 
@@ -61,8 +64,10 @@ def _round(lab: Lab, target: Target, kernel: str, progress: Progress) -> Measure
         prompt = time.monotonic() - linux.machine.started
         linux.wait_booted()
         linux.mark()
+        answer = statistics.median(linux.serial.ping() for _ in range(20))
         measures = Scenario(Jailhouse(linux), target, progress).run(50)
         measures.seconds["start to prompt"] = prompt
+        measures.seconds["answer of the agent"] = answer
         power_off(linux)
         return measures
     finally:

@@ -80,7 +80,7 @@ def demo(tmp_path: Path, target: Target) -> Iterator[Command]:
 def assert_gone(processes: list[psutil.Process], folder: Path) -> None:
     _, alive = psutil.wait_procs(processes, timeout=scaled(10))
     assert not alive
-    limit = time.monotonic() + 5
+    limit = time.monotonic() + scaled(5)
     while folder.exists() and time.monotonic() < limit:
         time.sleep(0.05)
     assert not folder.exists()
