@@ -56,4 +56,4 @@ __all__ = [
     "pytest_xdist_auto_num_workers",
     "repeats",
     "target",
-]  # fmt: skip
+]
