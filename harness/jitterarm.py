@@ -29,7 +29,7 @@ from harness.jitterdata import (
     Place,
     Series,
 )
-from harness.jitterrun import NS, cost_of, exits_of_tick, lives, now, operations, versions
+from harness.jitterrun import NS, cost_of, exits_of_tick, lives, now, operations, rounds, versions
 from harness.provision import DEFAULT_KERNEL
 from harness.targets import TARGETS, Target
 from harness.unattended import Result, Step
@@ -89,6 +89,7 @@ def steps(root_config: str, samples: int = SAMPLES) -> list[Step]:
         {"do": "start", "cell": name},
         {"do": "wait", "cell": name, "state": "shut down", "seconds": 120},
         {"do": "destroy", "cell": name},
+        *rounds("gic-demo"),
         {"do": "disable"},
     ]
 

@@ -179,12 +179,10 @@ static u64 *entry_split(struct change *c, u64 *entry, unsigned int level)
 	u64 old = *entry, *table = reserve_take(c);
 
 	if (f->valid(old, level)) {
-		u64 phys = f->phys(old, level).raw;
-		unsigned int attrs = f->attrs(old, level);
+		u64 leaf = f->make_leaf(f->phys(old, level), f->attrs(old, level), level + 1);
 
 		for (unsigned int n = 0; n < f->level[level + 1].entries; n++)
-			table[n] = f->make_leaf(hpa(phys + n * entry_size(f, level + 1)),
-					     attrs, level + 1);
+			table[n] = leaf + n * entry_size(f, level + 1);
 		if (f->sync)
 			f->sync(table, PAGE_SIZE);
 	}
@@ -200,22 +198,20 @@ static bool table_is_empty(const struct page_format *f, const u64 *table, unsign
 	return true;
 }
 
-/* All entries are leaves of one aligned, uniform, contiguous piece. */
+/*
+ * All entries are leaves of one aligned, uniform, contiguous piece.  No CPU changes
+ * leaves: what hardware would set in them, make_leaf() has set.
+ */
 static bool table_is_uniform(const struct page_format *f, const u64 *table, unsigned int level)
 {
-	u64 size = entry_size(f, level), phys;
-	unsigned int attrs;
+	u64 size = entry_size(f, level);
 
-	if (!f->valid(table[0], level) || !f->is_leaf(table[0], level))
-		return false;
-	phys = f->phys(table[0], level).raw;
-	attrs = f->attrs(table[0], level);
-	if ((attrs & PG_NO_HUGE) || (phys & (size * f->level[level].entries - 1)))
+	if (!f->valid(table[0], level) || !f->is_leaf(table[0], level) ||
+	    (f->attrs(table[0], level) & PG_NO_HUGE) ||
+	    (f->phys(table[0], level).raw & (size * f->level[level].entries - 1)))
 		return false;
 	for (unsigned int n = 1; n < f->level[level].entries; n++)
-		if (!f->valid(table[n], level) || !f->is_leaf(table[n], level) ||
-		    f->phys(table[n], level).raw != phys + n * size ||
-		    f->attrs(table[n], level) != attrs)
+		if (table[n] != table[0] + n * size)
 			return false;
 	return true;
 }
@@ -244,11 +240,14 @@ static void entry_change(struct change *c, u64 *entry, unsigned int level, u64 v
 /* The last level, where every entry fits: most of the work of most changes. */
 static void change_pages(struct change *c, u64 *entry, unsigned int level, u64 virt, u64 last)
 {
-	for (;; virt += PAGE_SIZE) {
-		entry_change(c, entry++, level, virt);
-		if (last - virt < PAGE_SIZE)
-			return;
+	u64 pages = (last - virt) / PAGE_SIZE + 1, leaf = 0, step = 0;
+
+	if (c->map) {
+		leaf = c->format->make_leaf(change_phys(c, virt), c->attrs, level);
+		step = PAGE_SIZE;
 	}
+	for (; pages--; leaf += step)
+		entry_write(c->format, entry++, leaf);
 }
 
 static void change_table(struct change *c, u64 *table, unsigned int level, u64 virt, u64 last)

@@ -38,6 +38,7 @@ struct page_format {
 	struct page_level level[PG_MAX_LEVELS];
 	bool (*valid)(u64 entry, unsigned int level);
 	bool (*is_leaf)(u64 entry, unsigned int level);
+	/* The address stands in place: adding a size gives the leaf of the next piece. */
 	u64 (*make_leaf)(hpa_t phys, unsigned int attrs, unsigned int level);
 	u64 (*make_table)(hpa_t table, unsigned int level);
 	hpa_t (*phys)(u64 entry, unsigned int level);	/* of leaf or next table */

@@ -377,7 +377,7 @@ def test_a2_cpu_offline(verbs: Jailhouse, target: Target) -> None:
 @pytest.mark.needs("svm")
 @x86
 def test_no_svm(fresh_linux: Callable[..., Linux], target: Target) -> None:
-    linux = fresh_linux(cpu="max,-la57,-svm")
+    linux = fresh_linux(cpu=f"{target.machine.cpu},-svm")
     verbs = Jailhouse(linux)
     verbs.load_module()
     refused_enable(
@@ -389,7 +389,7 @@ def test_no_svm(fresh_linux: Callable[..., Linux], target: Target) -> None:
 @pytest.mark.needs("svm")
 @x86
 def test_a1_no_nested_paging(fresh_linux: Callable[..., Linux], target: Target) -> None:
-    linux = fresh_linux(cpu="max,-la57,-npt")
+    linux = fresh_linux(cpu=f"{target.machine.cpu},-npt")
     verbs = Jailhouse(linux)
     verbs.load_module()
     refused_enable(

@@ -8,6 +8,7 @@
 #include <core/percpu.h>
 #include <core/printk.h>
 #include <core/seed.h>
+#include <lib/string.h>
 #include <arch/io.h>
 #include <arch/pio.h>
 
@@ -114,8 +115,8 @@ int pio_cell_init(struct cell *cell)
 		return trace_error(-ENOMEM);
 	cell->arch.io_bitmap = bitmap;
 
-	__builtin_memset(bitmap, seeded_port() && cell != &root_cell ? 0 : 0xff,
-			 PIO_BITMAP_PAGES * PAGE_SIZE);
+	memset(bitmap, seeded_port() && cell != &root_cell ? 0 : 0xff,
+	       PIO_BITMAP_PAGES * PAGE_SIZE);
 	for_granted_ports(cell, bitmap, port_open);
 	finish_bitmap(bitmap);
 

@@ -32,7 +32,7 @@ qemu-system-x86_64
 -d cpu_reset
 -machine q35
 -accel tcg,thread=multi
--cpu max,-la57
+-cpu max,-la57,-erms,-fsrm
 -smp 4
 -m 1024M
 -chardev socket,id=qmp,path=/r/qmp.sock,server=off
@@ -130,7 +130,7 @@ def test_kvm_differs_in_accelerator_and_cpu_only() -> None:
     assert [pair for pair in zip(tcg, kvm, strict=True) if pair[0] != pair[1]] == [
         ("q35", "q35,kernel_irqchip=split"),
         ("tcg,thread=multi", "kvm"),
-        ("max,-la57", "host"),
+        ("max,-la57,-erms,-fsrm", "host"),
     ]
 
 

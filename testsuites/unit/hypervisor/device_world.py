@@ -36,7 +36,7 @@ int world_pio(unsigned int n, u16 port, unsigned int size, bool in, bool rep, u6
 SOURCES = [
     *(f"hypervisor/core/{n}.c" for n in ("pci", "pci_header", "pci_msi", "pci_msix", "mmio")),
     *(f"hypervisor/arch/x86/{n}.c" for n in ("pci_ports", "pio", "ioapic", "apic_msi")),
-    "hypervisor/arch/x86/svm/irq_remap.c", "device_world.c", "io.c", "percpu.c", "printk.c",
+    "hypervisor/arch/x86/svm/irq_remap.c", "hypervisor/lib/string.c", "device_world.c", "io.c", "percpu.c", "printk.c",
 ]  # fmt: skip
 
 MMCONFIG = 0xB0000000
