@@ -176,16 +176,26 @@ class Reservation:
     def kernel_parameter(self) -> str:
         return f"memmap={self.size >> 20}M${self.start:#x}"
 
+    @property
+    def ram(self) -> int:
+        """Where the machine's RAM begins."""
+        return 0
+
 
 @dataclass(frozen=True)
 class TopOfMemory(Reservation):
     """A reservation where Linux takes no `memmap=`: it gets the first `linux` bytes of RAM."""
 
     linux: int = 0
+    ram_start: int = 0
 
     @property
     def kernel_parameter(self) -> str:
         return f"mem={self.linux >> 20}M"
+
+    @property
+    def ram(self) -> int:
+        return self.ram_start
 
 
 @dataclass(frozen=True)
@@ -258,6 +268,14 @@ class MachineSpec:
             ),
         )
 
+    @property
+    def memory(self) -> range:
+        """Physical addresses from RAM's begin to the end of it or of the reservation behind."""
+        kept = self.reservation
+        start = kept.ram if kept else 0
+        end = start + (self.memory_mib << 20)
+        return range(start, max(end, kept.start + kept.size if kept else 0))
+
     def command_line(self) -> tuple[str, ...]:
         """Kernel parameters that follow from the hardware and its roles."""
         console = self.serial(Role.ROOT_CONSOLE)
@@ -324,7 +342,7 @@ _QEMU_ARM64 = MachineSpec(
             (Role.COMMAND_CHANNEL,), Uart.VIRTIO,
         ),
     ),
-    reservation=TopOfMemory(0x70000000, 256 << 20, linux=768 << 20),
+    reservation=TopOfMemory(0x70000000, 256 << 20, linux=768 << 20, ram_start=0x40000000),
     nics=(Nic("virtio-net-device", MmioSlot(31)),),
     disks=(Disk(MmioSlot(29), "virtio-blk-device", "vda"),),
     counted_machine=",dtb-randomness=off",
@@ -432,7 +450,7 @@ IMX8MP = MachineSpec(
             Uart.BOARD, 3,
         ),
     ),
-    reservation=TopOfMemory(0xC0000000, 256 << 20, linux=2 << 30),
+    reservation=TopOfMemory(0xC0000000, 256 << 20, linux=2 << 30, ram_start=0x40000000),
     device_tree=DeviceTree(
         "freescale/imx8mp-evk.dtb",
         enabled=("serial@30880000",),

@@ -49,14 +49,12 @@ class Engine:
     def capabilities(self) -> frozenset[str]:
         """Features tests may ask for, by name."""
         found = {self.extension}
-        if self.extension in ("svm", "vmx"):
-            # Hang reports know registers and page tables of x86 only.
-            found.add("hang-states")
         if self.emulator == "qemu":
             # nmi, reset: from outside; monitor: QEMU's own questions and commands;
             # random-addresses: of the kernel, which its own decompressor chooses.
             found |= {"msi", "mmconfig", "nmi", "reset", "monitor", "checkpoints"}
-            found |= {"random-addresses", "gdb"}
+            # triple-fault: ends the emulator, which says so.
+            found |= {"random-addresses", "triple-fault", "gdb"}
         if self.accelerator is Accelerator.TCG:
             # It can count, whether this one does or not: see `Target.counted`.
             found.add("counted-time")

@@ -32,7 +32,7 @@ _NOTE = "hang report: "
 
 def builds(linux: Linux) -> list[Path]:
     """Build trees that what runs in a machine may have come from."""
-    root = artifacts.build_root()
+    root = artifacts.build_root(linux.machine.spec.architecture)
     return [*linux.builds, root, *sorted(path for path in root.glob("variants/*"))]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Our hypervisor as seen from outside: its CPUs, cells, exit counters, back traces. x86-64.
+"""Our hypervisor as seen from outside: its CPUs, cells, exit counters, back traces.
 
 It is found in the memory that the machine keeps for it; the build that it came
 from is the one whose code is the same, byte for byte.
@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.hang.layout import NoLayout
-from harness.hang.memory import Linear, NotMapped, Paged, Physical, text, u32, u64
+from harness.hang.memory import ArmPaged, Linear, NotMapped, Paged, Physical, text, u32, u64
 from harness.hang.program import Place, Program, opened
 from harness.hang.registers import Cpu
 from harness.results import REPOSITORY
@@ -32,15 +32,21 @@ _GUEST_REGISTERS = (
 )  # fmt: skip
 
 
+#: Names of the exit counters that an architecture adds to those of all (hypercall.h).
+_COUNTERS = {"x86": ("PIO", "NUM_CPU_STATS_X86"), "arm64": ("MAINTENANCE", "NUM_CPU_STATS_ARM64")}
+
+
 @cache
-def counter_names(header: Path = REPOSITORY / "include/jailhouse/hypercall.h") -> tuple[str, ...]:
-    """Names of the exit counters of x86, in the order of their numbers."""
-    words = re.findall(r"JAILHOUSE_CPU_STAT_VMEXITS_(\w+)\s+(\d+)", header.read_text())
-    # The header lists what all have, then each architecture; x86 comes first.
-    names: dict[int, str] = {}
-    for name, number in words:
-        names.setdefault(int(number), name.lower())
-    return tuple(names[number] for number in sorted(names))
+def counter_names(
+    architecture: str = "x86", header: Path = REPOSITORY / "include/jailhouse/hypercall.h"
+) -> tuple[str, ...]:
+    """Names of an architecture's exit counters, in the order of their numbers."""
+    text = header.read_text()
+    first, end = _COUNTERS[architecture]
+    own = text[text.index(f"VMEXITS_{first}") : text.index(end)]
+    common = text[: text.index("GENERIC_CPU_STATS")]
+    words = re.findall(r"VMEXITS_(\w+)\s+(\d+)", common + own)
+    return tuple(name.lower() for name, _ in sorted(words, key=lambda word: int(word[1])))
 
 
 @dataclass
@@ -73,12 +79,31 @@ class NoHypervisor(Exception):
     """There is none in that memory, or no build has its code."""
 
 
+#: Configurations put it at multiples of this, usually at one of the reservation's ends.
+_STEP = 2 << 20
+
+
+def located(physical: Physical, kept: range) -> int:
+    """Where in the memory kept for it and its cells it is; NoHypervisor."""
+    for start in (kept.start, *reversed(range(kept.start + _STEP, kept.stop, _STEP))):
+        try:
+            if physical.read(start, len(_SIGNATURE)) == _SIGNATURE:
+                return start
+        except NotMapped:
+            break
+    raise NoHypervisor(f"no hypervisor in memory from {kept.start:#x} to {kept.stop:#x}")
+
+
 class Hypervisor:
     """A stopped machine's hypervisor. Its structures are read again at every call."""
 
-    def __init__(self, physical: Physical, start: int, candidates: Iterable[Path]) -> None:
+    def __init__(
+        self, physical: Physical, start: int, candidates: Iterable[Path], architecture: str = "x86"
+    ) -> None:
         """`start`: its physical memory. `candidates`: ELF files it may have come from."""
         self._physical = physical
+        self._counters = counter_names(architecture)
+        self._arm = architecture == "arm64"
         try:
             header = _HEADER.unpack(physical.read(start, _HEADER.size))
         except NotMapped as error:
@@ -89,6 +114,12 @@ class Hypervisor:
             raise NoHypervisor(f"no hypervisor in memory at {start:#x}")
         self.memory = Linear(physical, self._link, start, self._size)
         self.program = self._identified(candidates)
+
+    @property
+    def active(self) -> bool:
+        """Whether it still runs: what it leaves behind in its memory looks the same."""
+        left = self.program.names.address("leaving")
+        return not self.memory.read(self._at("leaving", left, "done"), 1)[0]
 
     def _identified(self, candidates: Iterable[Path]) -> Program:
         for path in candidates:
@@ -134,8 +165,16 @@ class Hypervisor:
             text(self.memory, self._at("jailhouse_cell_desc", config, "name"), 32),
             state,
             root,
-            Paged(self._physical, tables - self._link + self._start),
+            self._stage2(tables - self._link + self._start),
         )
+
+    def _stage2(self, root: int) -> Paged:
+        if not self._arm:
+            return Paged(self._physical, root)
+        # As stage2_init() has decided (hypervisor/arch/arm64/paging.c).
+        if u32(self.memory, self.program.names.address("stage2_bits")) > 40:
+            return ArmPaged(self._physical, root)
+        return ArmPaged(self._physical, root, levels=3, entries=1024)
 
     def cpu(self, number: int, cells: dict[int, Cell]) -> HvCpu | None:
         """None if the hypervisor was never given that CPU."""
@@ -148,7 +187,7 @@ class Hypervisor:
 
         if not flag("initialized"):
             return None
-        names = counter_names()
+        names = self._counters
         raw = self.memory.read(self._at("per_cpu", area, "stats"), 4 * len(names))
         return HvCpu(
             number,
@@ -161,7 +200,7 @@ class Hypervisor:
         )
 
     def _guest_or_nothing(self, area: int) -> dict[str, int]:
-        """Intel keeps its guests' registers where no memory access finds them (SDM 3C, 25.1)."""
+        """Intel's and ARM's CPUs keep where a guest was in no memory (SDM 3C, 25.1; ELR_EL2)."""
         try:
             return self._guest(area)
         except NoLayout:
@@ -192,7 +231,7 @@ class Hypervisor:
         found: list[Place] = []
         top = True
         while registers is not None and len(found) < _FRAMES:
-            found += self.program.places(registers["RIP"], returned=not top)
+            found += self.program.places(self.program.pc(registers), returned=not top)
             registers = self.program.unwind(registers, self.memory, top)
             top = False
         return found

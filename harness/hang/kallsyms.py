@@ -29,10 +29,12 @@ class NoSymbols(LookupError):
     """There is no table that we understand."""
 
 
-def symbols(rodata: bytes, text: int) -> Iterator[tuple[int, str, str]]:
+def symbols(rodata: bytes, text: int | None) -> Iterator[tuple[int, str, str]]:
     """Address, kind (as in System.map) and name of each symbol; NoSymbols.
 
-    `text` is the address of the kernel's text. Per-CPU symbols are offsets.
+    `text` is the address of the kernel's text; per-CPU symbols are offsets (x86).
+    None: of an image that is relocated when it boots, whose base is still 0; all
+    addresses count from its start (arm64).
     """
     digits = rodata.find(_DIGITS)
     while digits >= 0:
@@ -65,13 +67,14 @@ def _agrees(rodata: bytes, tokens: int, offsets: tuple[int, ...]) -> bool:
 
 
 class _Table:
-    def __init__(self, rodata: bytes, tokens: int, index: int, text: int) -> None:
+    def __init__(self, rodata: bytes, tokens: int, index: int, text: int | None) -> None:
         self._data = rodata
         offsets = struct.unpack_from("<256H", rodata, index)
         self._tokens = [
             rodata[tokens + at : rodata.index(b"\0", tokens + at)].decode() for at in offsets
         ]
-        self._base = text
+        self._base = text or 0
+        self._relocated = text is None
         self._names, self._number, self._offsets = self._before(tokens) or self._behind(
             tokens, index + 512)  # fmt: skip
 
@@ -141,8 +144,9 @@ class _Table:
 
     def symbols(self) -> Iterator[tuple[int, str, str]]:
         at, tokens = self._names, self._tokens
-        # From 0 up they are absolute (per CPU), below 0 they count from the base.
-        for value in struct.unpack_from(f"<{self._number}i", self._data, self._offsets):
+        # x86: from 0 up they are absolute (per CPU), below 0 they count from the base.
+        form = "I" if self._relocated else "i"
+        for value in struct.unpack_from(f"<{self._number}{form}", self._data, self._offsets):
             length, start = self._length(at)
             at = start + length
             name = "".join([tokens[byte] for byte in self._data[start:at]])

@@ -14,6 +14,7 @@ from typing import Protocol
 PAGE = 0x1000
 _MASK = 0x000F_FFFF_FFFF_F000
 _PRESENT, _LARGE = 1 << 0, 1 << 7
+_ARM_MASK, _TABLE = 0x0000_FFFF_FFFF_F000, 1 << 1
 #: Pages that one question to the emulator brings.
 _AHEAD = 16
 
@@ -47,10 +48,10 @@ def text(memory: Memory, address: int, limit: int = 64) -> str:
 class Physical:
     """Host-physical memory, page by page, remembered until `forget()`."""
 
-    def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
-        """`read(address, size)` asks the emulator; `size` is the machine's memory in bytes."""
+    def __init__(self, read: Callable[[int, int], bytes], size: int, base: int = 0) -> None:
+        """`read(address, size)` asks the emulator; its memory is `size` bytes from `base` on."""
         self._read = read
-        self._size = size
+        self._base, self._end = base, base + size
         self._pages: dict[int, bytes] = {}
 
     def forget(self) -> None:
@@ -58,7 +59,7 @@ class Physical:
         self._pages.clear()
 
     def read(self, address: int, size: int) -> bytes:
-        if address < 0 or size < 0 or address + size > self._size:
+        if address < self._base or size < 0 or address + size > self._end:
             raise NotMapped(f"{address:#x} is beyond the machine's memory")
         first, last = address // PAGE, (address + max(size, 1) - 1) // PAGE
         self._fetch(first, last)
@@ -68,7 +69,7 @@ class Physical:
     def _fetch(self, first: int, last: int) -> None:
         if all(number in self._pages for number in range(first, last + 1)):
             return
-        count = min(max(last - first + 1, _AHEAD), self._size // PAGE - first)
+        count = min(max(last - first + 1, _AHEAD), self._end // PAGE - first)
         data = self._read(first * PAGE, count * PAGE)
         for index in range(count):
             self._pages[first + index] = data[index * PAGE : (index + 1) * PAGE]
@@ -121,10 +122,34 @@ class Paged:
         raise NotMapped(f"{page:#x}")
 
     def read(self, address: int, size: int) -> bytes:
-        parts = []
+        parts: list[bytes] = []
         while size > 0:
             part = min(size, PAGE - address % PAGE)
             parts.append(self._below.read(self.translate(address), part))
             address += part
             size -= part
         return b"".join(parts)
+
+
+class ArmPaged(Paged):
+    """Through tables of the 4 KiB granule (DDI 0487, D8.3.1), stage 1 or 2.
+
+    A root of several concatenated tables (D8.2.2) has more than 512 `entries`.
+    """
+
+    def __init__(self, below: Memory, root: int, levels: int = 4, entries: int = 512) -> None:
+        super().__init__(below, root, levels)
+        self._entries = entries
+
+    def _walk(self, page: int) -> int:
+        table, mask = self._root, self._entries - 1
+        for level in range(self._levels, 0, -1):
+            shift = 12 + 9 * (level - 1)
+            entry = u64(self._below, table + ((page >> shift) & mask) * 8)
+            if not entry & _PRESENT:
+                raise NotMapped(f"{page:#x}: level {4 - level} is empty")
+            if level == 1 or not entry & _TABLE:
+                span = (1 << shift) - 1
+                return (entry & _ARM_MASK & ~span) | (page & span)
+            table, mask = entry & _ARM_MASK, 511
+        raise NotMapped(f"{page:#x}")

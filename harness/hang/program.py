@@ -16,11 +16,27 @@ from harness.hang.inlined import calls_at
 from harness.hang.layout import Dwarf, NoLayout
 from harness.hang.memory import Memory, NotMapped, u64
 
-#: DWARF's numbers of the general registers (x86-64 psABI, figure 3.36).
-_NAMES = (
-    "RAX", "RDX", "RCX", "RBX", "RSI", "RDI", "RBP", "RSP",
-    "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15", "RIP",
+
+@dataclass(frozen=True)
+class Convention:
+    """How an architecture calls. `names`: DWARF's numbers of its registers."""
+
+    names: tuple[str, ...]
+    pc: str
+    sp: str
+    #: Where a call leaves the return address; "" is the stack.
+    link: str = ""
+
+
+#: x86-64 psABI, figure 3.36; DWARF for the Arm 64-bit Architecture, table 1.
+X86 = Convention(
+    (
+        "RAX", "RDX", "RCX", "RBX", "RSI", "RDI", "RBP", "RSP",
+        "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15", "RIP",
+    ),
+    "RIP", "RSP",
 )  # fmt: skip
+ARM64 = Convention((*(f"X{n:02}" for n in range(31)), "SP"), "PC", "SP", "X30")
 
 
 @dataclass(frozen=True)
@@ -91,6 +107,7 @@ class Program:
         text = section(self._elf, ".text")
         self.start: int = text["sh_addr"]
         self.code: bytes = text.data()
+        self._calls = ARM64 if self._elf["e_machine"] == "EM_AARCH64" else X86
 
     @cached_property
     def _dwarf(self) -> Any:
@@ -182,29 +199,42 @@ class Program:
     def unwind(self, registers: dict[str, int], memory: Memory, top: bool) -> dict[str, int] | None:
         """The caller's registers; None at the end of what can be unwound.
 
-        `top`: RIP is where the CPU is, not a return address.
+        `top`: the program counter is where the CPU is, not a return address.
         """
-        rules = self._rules(registers["RIP"] - (not top))
+        calls = self._calls
+        rules = self._rules(registers[calls.pc] - (not top))
         try:
             if rules is None:
                 return self._leaf(registers, memory) if top else None
             if rules["cfa"].reg is None:
                 return None
-            cfa = registers[_NAMES[rules["cfa"].reg]] + rules["cfa"].offset
-            caller = {**registers, "RSP": cfa}
+            cfa = registers[calls.names[rules["cfa"].reg]] + rules["cfa"].offset
+            caller = {**registers, calls.sp: cfa}
+            saved = set()
             for number, rule in rules.items():
-                if isinstance(number, int) and number < len(_NAMES) and rule.type == "OFFSET":
-                    caller[_NAMES[number]] = u64(memory, cfa + rule.arg)
+                if isinstance(number, int) and number < len(calls.names) and rule.type == "OFFSET":
+                    caller[calls.names[number]] = u64(memory, cfa + rule.arg)
+                    saved.add(calls.names[number])
         except (NotMapped, KeyError):
             return None
-        return caller if self.holds(caller["RIP"]) else None
+        if calls.link:
+            if not top and calls.link not in saved:
+                return None  # only the innermost function may have it in the register still
+            caller[calls.pc] = caller[calls.link]
+        return caller if self.holds(caller[calls.pc]) else None
 
     def _leaf(self, registers: dict[str, int], memory: Memory) -> dict[str, int] | None:
         """A function in assembly that has pushed nothing."""
-        back = u64(memory, registers["RSP"])
+        calls = self._calls
+        stack = registers[calls.sp]
+        back = registers[calls.link] if calls.link else u64(memory, stack)
         if not self.holds(back):
             return None
-        return {**registers, "RIP": back, "RSP": registers["RSP"] + 8}
+        return {**registers, calls.pc: back, calls.sp: stack + (0 if calls.link else 8)}
+
+    def pc(self, registers: dict[str, int]) -> int:
+        """The program counter among registers."""
+        return registers[self._calls.pc]
 
 
 def _files(program: Any) -> dict[int, str]:

@@ -17,6 +17,9 @@ _GENERAL = re.compile(r"\b([RE][A-Z]{2}|R\d{1,2}|CR\d|EFER)\s*=\s*([0-9a-f]+)")
 _TABLE = re.compile(r"\b(GDT|IDT)=\s+([0-9a-f]+) ([0-9a-f]+)")
 _SEGMENT = re.compile(r"^([CDEFGS]S) =([0-9a-f]{4}) ([0-9a-f]+)", re.MULTILINE)
 _FLAG = re.compile(r"\b(CPL|HLT|SMM)=(\d)")
+_ARM = re.compile(r"\b(PC|SP|PSTATE|PSR|X\d\d|R\d\d)=([0-9a-f]+)")
+#: Execution state and exception level in PSTATE (DDI 0487, C5.2.19 SPSR_EL1.M).
+_AARCH32, _EL = 1 << 4, 0xC
 
 
 @dataclass(frozen=True)
@@ -35,26 +38,66 @@ class Cpu:
         return self.values.get(name, 0)
 
     @property
+    def pc(self) -> int:
+        return self.get("RIP")
+
+    @property
     def halted(self) -> bool:
         return bool(self.get("HLT"))
 
     @property
+    def user(self) -> bool:
+        """Not in a kernel: user mode, EL0."""
+        return bool(self.get("CPL"))
+
+    @property
     def owned(self) -> bool:
-        """Whether the hypervisor runs this CPU (host or guest)."""
+        """Whether the hypervisor may run this CPU: x86 in host and guest, arm64 only in EL2."""
         return bool(self.get("EFER") & SVME or self.get("CR4") & VMXE)
 
     @property
-    def long_mode(self) -> bool:
+    def wide(self) -> bool:
+        """Whether it executes 64-bit code."""
         return bool(self.get("EFER") & LMA)
 
 
-def parse(text: str) -> list[Cpu]:
+class ArmCpu(Cpu):
+    """Names as QEMU prints them: PC, SP, PSTATE, X00; R15 and PSR in AArch32.
+
+    It prints neither system registers nor whether a CPU is in WFI.
+    """
+
+    @property
+    def pc(self) -> int:
+        return self.get("PC") if self.wide else self.get("R15")
+
+    @property
+    def _el(self) -> int:
+        return (self.get("PSTATE") & _EL) >> 2
+
+    @property
+    def user(self) -> bool:
+        return self.wide and self._el == 0
+
+    @property
+    def owned(self) -> bool:
+        return self.wide and self._el == 2
+
+    @property
+    def wide(self) -> bool:
+        return "PC" in self.values and not self.get("PSTATE") & _AARCH32
+
+
+def parse(text: str, architecture: str = "x86") -> list[Cpu]:
     """All CPUs, by number; an empty list if the text is none of QEMU's."""
     parts = re.split(r"(?m)^CPU#(\d+)\s*$", text)
-    return [
-        Cpu(int(number), _values(block))
-        for number, block in zip(parts[1::2], parts[2::2], strict=True)
-    ]
+    blocks = [(int(n), block) for n, block in zip(parts[1::2], parts[2::2], strict=True)]
+    if architecture == "arm64":
+        return [
+            ArmCpu(number, {name: int(value, 16) for name, value in _ARM.findall(block)})
+            for number, block in blocks
+        ]
+    return [Cpu(number, _values(block)) for number, block in blocks]
 
 
 def _values(block: str) -> dict[str, int]:

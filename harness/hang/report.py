@@ -15,13 +15,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from harness import provision
+from harness import artifacts, provision
 from harness.emulator import Emulator
 from harness.errors import Verdict
-from harness.hang.hypervisor import Cell, HvCpu, Hypervisor, NoHypervisor
+from harness.hang.hypervisor import Cell, HvCpu, Hypervisor, NoHypervisor, located
 from harness.hang.kernel import Kernel, NoKernel, Task
+from harness.hang.kernel_arm64 import Arm64Kernel
+from harness.hang.kernel_x86 import X86Kernel
 from harness.hang.layout import NoLayout
-from harness.hang.memory import Memory, NotMapped, Paged, Physical
+from harness.hang.memory import Memory, NotMapped, Paged, Physical, u32
 from harness.hang.program import Place, Program, opened
 from harness.hang.registers import Cpu, parse
 from harness.hang.states import Blocked, CpuSample, Kind, Mode, Sample, State, judge
@@ -31,6 +33,8 @@ from harness.provision import KERNEL_SUITES, KernelTree
 SAMPLES = 3
 #: Seconds that the machine runs between two samples.
 APART = 0.1
+#: WFI in A64 and A32 (DDI 0487, C6.2 and F5.1).
+WFI = frozenset({0xD503207F, 0xE320F003})
 #: Lines of each stream.
 LINES = 25
 _GENERAL_ONLY = re.compile(r"(?m)^(FPR|XMM|YMM|ZMM|FCW|Opmask).*\n")
@@ -161,8 +165,9 @@ def _ended(machine: Emulator, output: str) -> State:
 
 def _look(machine: Emulator, release: str, builds: Sequence[Path], report: Report) -> None:
     paused = machine.run_state == "paused"
-    physical = Physical(machine.read_memory, machine.spec.memory_mib << 20)
-    scene = _Scene(machine, physical, _tree(release), builds)
+    spec = machine.spec
+    physical = Physical(machine.read_memory, len(spec.memory), spec.memory.start)
+    scene = _Scene(machine, physical, _tree(release, spec.architecture), builds)
     blocked: list[dict[int, Blocked]] = []
     ran = 0.0
     try:
@@ -172,7 +177,8 @@ def _look(machine: Emulator, release: str, builds: Sequence[Path], report: Repor
             machine.pause()
             physical.forget()
             report.registers = machine.registers()
-            report.samples.append(Sample(ran, scene.look(_cpus(machine, report))))
+            cpus = scene.look(parse(report.registers, spec.architecture))
+            report.samples.append(Sample(ran, cpus))
             if number in (0, SAMPLES - 1):
                 tasks = scene.tasks()
                 blocked.append(_blocked(tasks))
@@ -195,15 +201,10 @@ def _run(machine: Emulator) -> float:
     return time.monotonic() - began
 
 
-def _cpus(machine: Emulator, report: Report) -> list[Cpu]:
-    """What can be made sense of: x86. Others leave their registers as text."""
-    return parse(report.registers) if machine.spec.architecture == "x86" else []
-
-
-def _tree(release: str) -> KernelTree | None:
+def _tree(release: str, architecture: str) -> KernelTree | None:
     for version in KERNEL_SUITES:
         if release.startswith(f"{version}."):
-            return provision.kernel(version)
+            return provision.kernel(version, artifacts.TOOLCHAINS[architecture].debian)
     return None
 
 
@@ -228,6 +229,7 @@ class _Scene:
         self._kernel: Kernel | None = None
         self._hypervisor: Hypervisor | None = None
         self._inmates: dict[str, Program | None] = {}
+        self._arm = machine.spec.architecture == "arm64"
         self.notes: list[str] = []
 
     def _note(self, text: str) -> None:
@@ -237,7 +239,7 @@ class _Scene:
     def look(self, cpus: Sequence[Cpu]) -> list[CpuSample]:
         """All CPUs of the stopped machine."""
         if not cpus:
-            self._note("registers of this machine are shown as text only")
+            self._note("the emulator printed no registers")
             return []
         self._find_hypervisor(cpus)
         cells = self._cells()
@@ -257,13 +259,18 @@ class _Scene:
     def _find_hypervisor(self, cpus: Sequence[Cpu]) -> None:
         reservation = self._machine.spec.reservation
         self._hypervisor = None
-        if reservation is None or not any(cpu.owned for cpu in cpus):
+        if reservation is None or not (self._arm or any(cpu.owned for cpu in cpus)):
             return
         elves = [path for root in self._builds for path in sorted(root.glob("hypervisor/*.elf"))]
         try:
-            self._hypervisor = Hypervisor(self._physical, reservation.start, elves)
-        except NoHypervisor as error:
-            self._note(str(error))
+            kept = range(reservation.start, reservation.start + reservation.size)
+            start = located(self._physical, kept)
+            found = Hypervisor(self._physical, start, elves, self._machine.spec.architecture)
+            # No register that QEMU prints says on ARM whether it was disabled.
+            self._hypervisor = found if not self._arm or found.active else None
+        except (NoHypervisor, NotMapped, NoLayout) as error:
+            if not self._arm or any(cpu.owned for cpu in cpus):
+                self._note(str(error))
 
     def _cells(self) -> dict[int, Cell]:
         try:
@@ -280,12 +287,12 @@ class _Scene:
             return None
 
     def _in_hypervisor(self, cpu: Cpu) -> bool:
-        return cpu.owned and self._hypervisor is not None and self._hypervisor.holds(cpu["RIP"])
+        return cpu.owned and self._hypervisor is not None and self._hypervisor.holds(cpu.pc)
 
     def _guest(self, cpu: Cpu, view: HvCpu | None) -> Cpu:
         """The registers of the guest on a CPU, wherever the CPU is."""
         if view is not None and self._in_hypervisor(cpu):
-            return Cpu(cpu.number, view.guest)
+            return type(cpu)(cpu.number, view.guest)
         return cpu
 
     def _find_kernel(self, cpus: Sequence[Cpu], views: dict[int, HvCpu | None]) -> Kernel | None:
@@ -293,20 +300,29 @@ class _Scene:
         if self._tree is None:
             self._note("no symbols of the guest's kernel")
             return None
-        why = "no CPU is in Linux"
+        inside = [
+            guest
+            for cpu in cpus
+            if (view := views[cpu.number]) is None or (view.cell is not None and view.cell.root)
+            if (guest := self._guest(cpu, view)).wide
+        ]
+        try:
+            return self._kernel_of(self._tree, inside)
+        except (NoKernel, NotMapped, NoLayout) as error:
+            self._note(str(error))
+            return None
+
+    def _kernel_of(self, tree: KernelTree, cpus: Sequence[Cpu]) -> Kernel:
+        if self._arm:
+            hints = [one.get(name) for one in cpus if not one.owned for name in ("PC", "X30")]
+            return Arm64Kernel(tree, self._physical, self._machine.spec.memory, hints)
+        why: Exception = NoKernel("no CPU is in Linux")
         for cpu in cpus:
-            view = views[cpu.number]
-            if view is not None and (view.cell is None or not view.cell.root):
-                continue
-            guest = self._guest(cpu, view)
-            if not guest.long_mode:
-                continue
             try:
-                return Kernel(self._tree, self._physical, guest["CR3"], guest["IDT"])
+                return X86Kernel(tree, self._physical, cpu["CR3"], cpu["IDT"])
             except (NoKernel, NotMapped) as error:
-                why = str(error)
-        self._note(why)
-        return None
+                why = error
+        raise why
 
     # --- one CPU
 
@@ -318,6 +334,7 @@ class _Scene:
         if self._in_hypervisor(cpu) and self._hypervisor is not None:
             made.mode, made.frames = Mode.HYPERVISOR, self._hypervisor.trace(cpu)
             made.guest_frames = frames
+        made.halted = made.halted or self._waits(cpu, made.mode, cell)
         if view is not None and cell is not None:
             made.cell, made.root, made.cell_state = cell.name, cell.root, cell.state
             made.failed, made.suspended = view.failed, view.suspended
@@ -328,28 +345,44 @@ class _Scene:
         return made
 
     def _guest_trace(self, guest: Cpu, cell: Cell | None) -> tuple[Mode, list[Place]]:
+        if not guest.values:
+            return Mode.FIRMWARE, []  # in the hypervisor, and nothing in memory says where it was
         if cell is not None and not cell.root:
             return Mode.INMATE, self._inmate_trace(guest, cell)
-        if self._kernel is None or not guest.long_mode:
-            return Mode.FIRMWARE, [Place(guest.get("RIP"))]
-        if guest.get("CPL"):
-            return Mode.USER, [Place(guest.get("RIP"), where="user")]
+        if self._kernel is None or not guest.wide:
+            return Mode.FIRMWARE, [Place(guest.pc)]
+        if guest.user:
+            return Mode.USER, [Place(guest.pc, where="user")]
         return Mode.LINUX, self._kernel.trace(guest.values)
 
+    def _waits(self, cpu: Cpu, mode: Mode, cell: Cell | None) -> bool:
+        """Whether an ARM CPU is in WFI, which QEMU does not say: the instruction before."""
+        memory: Memory | None = None
+        if self._arm and mode is Mode.HYPERVISOR and self._hypervisor is not None:
+            memory = self._hypervisor.memory
+        elif self._arm and mode is Mode.INMATE and cell is not None:
+            memory = cell.stage2
+        elif self._arm and mode is Mode.LINUX and self._kernel is not None:
+            memory = self._kernel.memory
+        try:
+            return memory is not None and u32(memory, cpu.pc - 4) in WFI
+        except NotMapped:
+            return False
+
     def _inmate_trace(self, guest: Cpu, cell: Cell) -> list[Place]:
-        memory: Memory = cell.stage2
-        if guest.long_mode:
+        memory: Memory = cell.stage2  # on ARM our inmates' own tables change no address
+        if guest.wide and not self._arm:
             memory = Paged(cell.stage2, guest["CR3"])
         program = self._inmate(cell, memory)
-        address = guest.get("RIP")
+        address = guest.pc
         if program is None or not program.holds(address):
             return [Place(address, where=cell.name)]
         frames = program.places(address)
-        if not guest.long_mode:
+        if not guest.wide:
             return frames
         registers = program.unwind(guest.values, memory, top=True)
         while registers is not None and len(frames) < 40:
-            frames += program.places(registers["RIP"], returned=True)
+            frames += program.places(program.pc(registers), returned=True)
             registers = program.unwind(registers, memory, top=False)
         return frames
 

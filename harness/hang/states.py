@@ -19,7 +19,7 @@ _LOCKS = re.compile(
 )
 #: What stands between a lock and the one that wants it, or between a task and its sleep.
 _PLUMBING = re.compile(
-    r"(__)?schedule|io_schedule|preempt_schedule|(kvm|pv)_wait|__x86_|__raw_callee_save"
+    r"(__)?schedule|__switch_to|io_schedule|preempt_schedule|(kvm|pv)_wait|__x86_|__raw_callee_save"
 )
 
 
@@ -154,6 +154,8 @@ def _what(samples: Sequence[CpuSample], seconds: float) -> tuple[Kind | None, st
     if all(one.mode is Mode.HYPERVISOR for one in samples):
         if all(one.suspended for one in samples):
             return None, "suspended by the hypervisor's management"
+        if all(one.halted for one in samples):
+            return None, "waits in the hypervisor to be started"
         return Kind.SPINNING, f"at {_where(last)} in the hypervisor"
     if not last.root:
         return _inmate(samples)

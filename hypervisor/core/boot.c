@@ -307,10 +307,10 @@ int boot_cpu(unsigned int cpu_id)
 /* --- Leaving --------------------------------------------------------------------------- */
 
 /* Root CPUs come in by hypercall 0, as they came by boot_cpu(). */
-static struct {
+static struct leaving {
 	u32 lock;
 	unsigned int arrived;
-	volatile bool done;
+	volatile bool done;	/* hang reports look at it */
 } leaving;
 
 /* Without the last CPU nobody leaves; the last of those that waited lets others manage again. */

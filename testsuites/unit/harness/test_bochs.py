@@ -78,7 +78,7 @@ def test_counted_time_is_refused() -> None:
 
 def test_capabilities_are_of_engine_and_machine() -> None:
     assert TARGETS["intel-bochs"].capabilities == {
-        "vmx", "ne2k", "root-shell", "hang-states", "cpus-1", "cpus-2",
+        "vmx", "ne2k", "root-shell", "cpus-1", "cpus-2",
     }  # fmt: skip
     assert {"svm", "msi", "network", "disk", "hda", "cpus-4"} <= TARGETS["amd-tcg"].capabilities
     assert "root-shell" not in TARGETS["zcu102"].capabilities

@@ -3,18 +3,21 @@
 
 import struct
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness import provision
 from harness.errors import DeadlineExpired
+from harness.hang import image_arm64, kernel_arm64
 from harness.hang.attach import EXPLAINED, explained
-from harness.hang.kernel import files
-from harness.hang.memory import Linear, NotMapped, Paged, Physical, u64
+from harness.hang.kernel import NoKernel
+from harness.hang.kernel_x86 import files
+from harness.hang.memory import ArmPaged, Linear, NotMapped, Paged, Physical, u64
 from harness.hang.orc import Frame, Orc
 from harness.hang.program import Names, Place, Program
-from harness.hang.registers import parse
+from harness.hang.registers import ArmCpu, parse
 from harness.hang.states import Blocked, CpuSample, Kind, Mode, Sample, judge
 
 QEMU = """\
@@ -39,10 +42,39 @@ def test_registers_of_both_widths() -> None:
     first, second = parse(QEMU)
     assert (first["RIP"], first["R9"], first["CR3"]) == (0xFFFFFFFF81A592EB, 3, 0x2A10000)
     assert (first["IDT"], first["GS.base"]) == (0xFFFFFE0000000000, 0xFFFF88803F200000)
-    assert (first.halted, first.owned, first.long_mode, first["CPL"]) == (True, True, True, 0)
+    assert (first.halted, first.owned, first.wide, first["CPL"]) == (True, True, True, 0)
     assert (second["RIP"], second["RAX"], second["CPL"]) == (0x1100, 7, 3)
-    assert (second.halted, second.owned, second.long_mode) == (False, False, False)
+    assert (second.halted, second.owned, second.wide) == (False, False, False)
     assert parse("nothing of QEMU's") == []
+
+
+QEMU_ARM = """\
+CPU#0
+ PC=ffff80000801e5c4 X00=0000000000000001 X01=0000000000000002
+X29=ffff80000a403d40 X30=ffff800008b0c1f8  SP=ffff80000a403d40
+PSTATE=600000c5 -ZC- EL1h
+
+CPU#1
+ PC=0000ffff00001234 X00=0000000000000000 X01=0000000000000000
+X29=0000000000000000 X30=0000000000000000  SP=0000ffff00201000
+PSTATE=80000009 N--- EL2h
+
+CPU#2
+R00=00000005 R01=00000000 R02=00000000 R03=00000000
+R13=00201000 R14=00000000 R15=00008004
+PSR=600001d3 -ZC- A S svc32
+"""
+
+
+def test_registers_of_arm_cpus() -> None:
+    linux, hypervisor, narrow = parse(QEMU_ARM, "arm64")
+    assert (linux.pc, linux["X29"], linux["SP"]) == (
+        0xFFFF80000801E5C4, 0xFFFF80000A403D40, 0xFFFF80000A403D40,
+    )  # fmt: skip
+    assert (linux.owned, linux.user, linux.wide) == (False, False, True)
+    assert (hypervisor.pc, hypervisor.owned, hypervisor.user) == (0xFFFF00001234, True, False)
+    assert (narrow.pc, narrow.owned, narrow.wide) == (0x8004, False, False)
+    assert ArmCpu(0, {"PC": 0, "PSTATE": 0x80000000}).user
 
 
 class Ram:
@@ -93,6 +125,34 @@ def test_page_tables_small_and_large_pages() -> None:
     assert paged.read(0xFFFFFFFF81000FFE, 1) == b"x"
 
 
+def test_arm_tables_of_both_stages() -> None:
+    ram = Ram()
+    memory = Physical(ram, 1 << 30)
+    ram.put(0x1000 + 256 * 8, 0x2003)
+    ram.put(0x2000, 0x3003)
+    ram.put(0x3000 + 64 * 8, 0x0060000000200701)  # block of 2 MiB
+    ram.put(0x3000 + 65 * 8, 0x4003)
+    ram.put(0x4000 + 3 * 8, 0x0060000000009703)  # page
+    ram.put(0x6000 + 512 * 8, 0x3003)  # in the second of two concatenated tables
+    kernel = ArmPaged(memory, 0x1000)
+    assert kernel.translate(0xFFFF800008012345) == 0x212345
+    assert kernel.translate(0xFFFF800008203ABC) == 0x9ABC
+    with pytest.raises(NotMapped, match="level 3"):
+        kernel.translate(0xFFFF800008204000)
+    second = ArmPaged(memory, 0x6000, levels=3, entries=1024)
+    assert second.translate((512 << 30) + (64 << 21) + 5) == 0x200005
+
+
+def test_memory_that_does_not_begin_at_0() -> None:
+    ram = Ram()
+    memory = Physical(lambda address, size: ram(address - 0x40000000, size), 0x4000, 0x40000000)
+    ram.put(0x3FF8, 7)
+    assert u64(memory, 0x40003FF8) == 7
+    for address in (0x3FFFFFF8, 0x40004000):
+        with pytest.raises(NotMapped):
+            memory.read(address, 8)
+
+
 def _orc(entry: tuple[int, int, int], new: bool = False) -> Orc:
     """A table for all addresses from 0xffffffff81fff000 on."""
     base = 0xFFFFFFFF82000000
@@ -136,6 +196,81 @@ def test_kallsyms_btf_and_orc_of_a_distribution_kernel(version: str) -> None:
             pytest.fail("no section holds __ksymtab_schedule")
     assert known.btf.offset("list_head", "prev") == 8
     assert known.btf.offset("task_struct", "tasks.prev") == known.btf.offset("task_struct", "tasks") + 8
+
+
+@pytest.mark.parametrize("version", ["6.1", "6.12"])
+def test_an_arm_kernel_without_sections(version: str) -> None:
+    """The bare image: what was found by structure, checked by what the image holds there."""
+    tree = provision.kernel(version, "arm64")
+    known = image_arm64.files(tree)
+    image = tree.payload.read_bytes()
+    assert known.text.of(known.symbols["__schedule"] + 8) == ("__schedule", 8)
+    assert image[known.symbols["linux_banner"] :].startswith(f"Linux version {tree.release}".encode())
+    task = known.symbols["init_task"]
+    assert image[task + known.btf.offset("task_struct", "comm") :].startswith(b"swapper\0")
+    # 6.12 names it, 6.1 does not: read off the code that uses it.
+    modules = image_arm64.first_address(image, known.symbols["find_module_all"])
+    assert modules == known.symbols["modules"]
+    assert known.end < modules < image_arm64.size(tree)
+
+
+def test_a_kernel_is_found_through_a_hint() -> None:
+    """Physical start by the banner, tables by a CPU in its code; not the tables it began with."""
+    ram = Ram(0x600000)
+    memory = Physical(ram, len(ram.data))
+    known = replace(image_arm64.files(provision.kernel("6.1", "arm64")), start=0x1000, end=0x3000)
+    known.symbols["linux_banner"], kept = 0x9000, known.symbols["linux_banner"]
+    try:
+        ram.data[0x209000 : 0x209000 + 80] = f"Linux version {known.release} (us)".encode().ljust(80, b"\0")
+        for root, linear in ((0x20A000, 0), (0x20E000, 0x999003)):
+            ram.put(root, linear)
+            ram.put(root + 256 * 8, root + 0x1003)
+            ram.put(root + 0x1000, root + 0x2003)
+            ram.put(root + 0x2000 + 64 * 8, 0x200701)
+        start = kernel_arm64._physical_start(known, memory, range(0x100000, len(ram.data)))
+        assert start == 0x200000
+        hint = 0xFFFF800008001234
+        tables, slide = kernel_arm64._tables(known, memory, start, 0x100000, [0x1234, hint])
+        assert slide == 0xFFFF800008000000
+        assert (tables._root, tables.translate(hint)) == (0x20E000, 0x201234)
+        with pytest.raises(NoKernel, match="no CPU is in Linux"):
+            kernel_arm64._tables(known, memory, start, 0x100000, [0xFFFF800008004000])
+    finally:
+        known.symbols["linux_banner"] = kept
+
+
+class Stack:
+    """Frame records in a row, and functions by name for `place`."""
+
+    def __init__(self) -> None:
+        ram = Ram(0x1000)
+        for at, above, back in ((0x100, 0x7200, 0x2008), (0x200, 0x7300, 0x3008), (0x300, 0, 0)):
+            ram.put(at, above)
+            ram.put(at + 8, back | _HIGH if back else 0)
+        kernel = object.__new__(kernel_arm64.Arm64Kernel)
+        text = Names([(0x1000, "leaf"), (0x2000, "caller"), (0x3000, "entry"), (0x4000, "between")])
+        kernel._files = replace(
+            image_arm64.files(provision.kernel("6.1", "arm64")), text=text, start=0x1000, end=0x5000
+        )
+        kernel.slide, kernel.memory = _HIGH, Linear(Physical(ram, 0x1000), 0x7000, 0, 0x1000)
+        kernel.modules = []
+        self.kernel = kernel
+
+    def names(self, pc: int, link: int) -> list[str]:
+        registers = {"PC": pc | _HIGH, "X29": 0x7100, "X30": link | _HIGH}
+        return [place.symbol for place in self.kernel.trace(registers)]
+
+
+_HIGH = 0xFFFF800000000000
+
+
+def test_arm_frames_with_and_without_the_link_register() -> None:
+    stack = Stack()
+    # It has a frame: X30 is its return address still, or what its last call left.
+    assert stack.names(0x1004, 0x2008) == ["leaf", "caller", "entry"]
+    assert stack.names(0x1010, 0x1008) == ["leaf", "caller", "entry"]
+    # It has none: the frame is its caller's.
+    assert stack.names(0x1004, 0x4008) == ["leaf", "between", "caller", "entry"]
 
 
 CODE = """

@@ -14,13 +14,22 @@ static __attribute__((noinline)) void wait_for_something(void)
 		cpu_relax();
 }
 
-static __attribute__((noinline)) void ask_for_ever(void)
+/* What no hardware answers by itself */
+static inline void ask(void)
 {
+#ifdef __aarch64__
+	hypercall(~0U, 0, 0);
+#else
 	u32 eax, ebx, ecx, edx;
 
+	asm volatile("cpuid" : "=a" (eax), "=b" (ebx), "=c" (ecx), "=d" (edx) : "a" (0), "c" (0));
+#endif
+}
+
+static __attribute__((noinline)) void ask_for_ever(void)
+{
 	while (!something_comes)
-		asm volatile("cpuid" : "=a" (eax), "=b" (ebx), "=c" (ecx), "=d" (edx)
-			: "a" (0), "c" (0));
+		ask();
 }
 
 void inmate_main(void)
