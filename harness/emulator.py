@@ -248,6 +248,10 @@ class Emulator(ABC):
     def registers(self) -> str:
         """Registers of all CPUs, in the words of QEMU's "info registers -a"."""
 
+    def interrupt_controllers(self) -> str:
+        """What the CPUs' own ones hold, for people; "" where the emulator does not say."""
+        return ""
+
     @abstractmethod
     def read_memory(self, address: int, size: int) -> bytes:
         """Guest-physical memory."""

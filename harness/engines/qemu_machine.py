@@ -138,6 +138,11 @@ class QemuMachine(Emulator):
     def registers(self) -> str:
         return self.monitor.human("info registers -a")
 
+    def interrupt_controllers(self) -> str:
+        if self.spec.architecture != "x86":
+            return ""
+        return "\n".join(self.monitor.human(f"info lapic {n}") for n in range(self.spec.cpus))
+
     def serve_gdb(self) -> Path:
         assert self._directory is not None
         path = self._directory / "gdb.sock"

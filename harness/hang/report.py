@@ -51,6 +51,8 @@ class Report:
     blocked: list[Blocked] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
     registers: str = ""
+    #: Local APICs: a CPU that waits for ever may have lost its timer.
+    apics: str = ""
     streams: dict[str, str] = field(default_factory=dict)
     emulator: str = ""
     notes: list[str] = field(default_factory=list)
@@ -77,6 +79,8 @@ class Report:
         parts += [f"--- last lines of {name}\n{text}" for name, text in self.streams.items()]
         if self.emulator:
             parts.append(f"--- the emulator's output\n{self.emulator}")
+        if self.apics:
+            parts.append(f"--- local APICs at the last look\n{self.apics}")
         if self.registers:
             parts.append(f"--- registers at the last look\n{_GENERAL_ONLY.sub('', self.registers)}")
         return "\n\n".join(part for part in parts if part) + "\n"
@@ -177,6 +181,7 @@ def _look(machine: Emulator, release: str, builds: Sequence[Path], report: Repor
             machine.pause()
             physical.forget()
             report.registers = machine.registers()
+            report.apics = machine.interrupt_controllers()
             cpus = scene.look(parse(report.registers, spec.architecture))
             report.samples.append(Sample(ran, cpus))
             if number in (0, SAMPLES - 1):

@@ -17,6 +17,7 @@ from harness.hang.attach import builds, explain
 from harness.hang.report import Report, collect
 from harness.hang.states import Kind, Mode
 from harness.image import Artifacts
+from harness.targets import Target
 from harness.verbs import Jailhouse
 from testsuites.checks import Bench, hypervisor_with
 
@@ -46,7 +47,7 @@ def symbols(report: Report, cpu: int) -> list[str]:
     return [place.symbol for place in report.samples[-1].cpus[cpu].frames]
 
 
-def test_silent_inmates(jailhouse: Jailhouse) -> None:
+def test_silent_inmates(jailhouse: Jailhouse, target: Target) -> None:
     """Two ways of saying nothing, told apart; none of them harms the machine."""
     linux = jailhouse.linux
     bench = Bench.create(jailhouse, "test-passive")
@@ -60,6 +61,7 @@ def test_silent_inmates(jailhouse: Jailhouse) -> None:
     bench.run("silent", "how=halt")
     report = seen(linux, Kind.SILENT_INMATE)
     assert "'test-passive' is halted at inmates/" in report.state.text
+    assert ("local APIC" in report.text()) == (target.architecture == "x86" and "monitor" in target.capabilities)
     assert "inmate_main" in symbols(report, bench.cpu)
     assert linux.run("true").ok
 

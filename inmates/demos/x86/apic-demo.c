@@ -28,7 +28,7 @@ static void tick(struct trap_frame *frame __maybe_unused)
 	do {
 		expected_ns += TICK_NS;
 	} while (expected_ns <= now);
-	apic_timer_arm_ns(expected_ns - tsc_ns());
+	apic_timer_arm_ns(time_left(expected_ns, tsc_ns()));
 
 	printf("Timer fired, jitter: %6llu ns, min: %6llu ns, max: %6llu ns\n",
 	       jitter, jitter_min, jitter_max);

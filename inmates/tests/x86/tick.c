@@ -73,7 +73,7 @@ static void tick(struct trap_frame *frame __maybe_unused)
 	do {
 		expected += tick_ticks;
 	} while (expected <= now);
-	apic_timer_arm_ns(tsc_to_ns(expected - tsc_read()));
+	apic_timer_arm_ns(tsc_to_ns(time_left(expected, tsc_read())));
 
 	began = tsc_read();
 	event();

@@ -177,6 +177,15 @@ void apic_send_ipi(u32 destination, u32 icr_low);
 /* One-shot timer of this CPU on the given vector; then arm it. */
 void apic_timer_init(unsigned int vector);
 void apic_timer_arm_ns(u64 ns);
+
+/*
+ * What is left until then, for the line above.  0: it has passed since somebody last
+ * looked, as a virtual CPU may stand still anywhere; the difference would be a minute.
+ */
+static inline u64 time_left(u64 until, u64 now)
+{
+	return until > now ? until - now : 0;
+}
 bool apic_timer_uses_deadline(void);
 
 /* --- IOAPIC --- */
