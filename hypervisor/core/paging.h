@@ -117,4 +117,11 @@ void *cell_map_temp(const struct cell *cell, gpa_t addr, unsigned int pages,
 #define NUM_PEEK_PAGES	8
 const void *cell_peek(unsigned int slot, gpa_t addr);
 
+/* What a CPU peeked at stays where it was while this and its cell's tables are the same. */
+extern u64 page_table_generation;
+static inline u64 peek_generation(void)
+{
+	return __atomic_load_n(&page_table_generation, __ATOMIC_ACQUIRE);
+}
+
 #endif

@@ -52,15 +52,20 @@ static const struct guest_paging *guest_paging_mode(const struct vcpu_state *sta
 	return state->cr4 & CR4_PAE ? &pae_paging : &legacy_paging;
 }
 
-/* Entries are aligned: none reaches into another page. */
+/* Entries are aligned: none reaches into another page.  Only 64-bit mode's way is kept. */
 static bool read_entry(const struct guest_paging *mode, unsigned int level, u64 address,
-		       u64 *entry)
+		       u64 *entry, struct fetch_path *path)
 {
 	const void *p = cell_peek(level, gpa(address));
 
 	if (!p)
 		return false;
 	*entry = mode->entry_size == 8 ? *(const volatile u64 *)p : *(const volatile u32 *)p;
+	if (mode == &long_paging) {
+		path->entry[level] = p;
+		path->value[level] = *entry;
+		path->entries = level + 1;
+	}
 	return *entry & GUEST_PTE_PRESENT;
 }
 
@@ -83,9 +88,9 @@ static bool is_huge(const struct vcpu_state *state, const struct guest_paging *m
 	return mode != &legacy_paging || (state->cr4 & CR4_PSE);
 }
 
-static bool guest_translate(const struct vcpu_state *state, u64 linear, u64 *phys)
+static bool guest_translate(const struct vcpu_state *state, const struct guest_paging *mode,
+			    u64 linear, u64 *phys, struct fetch_path *path)
 {
-	const struct guest_paging *mode = guest_paging_mode(state);
 	unsigned int n, shift = 0;
 	u64 table, index, entry = 0;
 
@@ -96,7 +101,7 @@ static bool guest_translate(const struct vcpu_state *state, u64 linear, u64 *phy
 	for (n = 0; n < mode->levels; n++) {
 		shift = mode->level[n].shift;
 		index = linear >> shift & ((1U << mode->level[n].bits) - 1);
-		if (!read_entry(mode, n, table + index * mode->entry_size, &entry))
+		if (!read_entry(mode, n, table + index * mode->entry_size, &entry, path))
 			return false;
 		if (n == mode->levels - 1 || is_huge(state, mode, n, entry))
 			break;
@@ -118,27 +123,63 @@ static u64 linear_rip(const struct vcpu_state *state)
 	return (u32)(state->cs_base + state->rip);
 }
 
+/* Equal entries lead to the same place, so the walk can be skipped. */
+static bool fetch_again(const struct fetch_path *path, const struct vcpu_state *state,
+			u64 linear, u8 *bytes)
+{
+	if (path->entries == 0 || path->cr3 != state->cr3 ||
+	    path->page != (linear & PAGE_MASK) ||
+	    (linear & PAGE_OFFS_MASK) > PAGE_SIZE - INSN_MAX_LENGTH ||
+	    path->tables != this_cpu()->cell->stage2.root ||
+	    path->generation != peek_generation())
+		return false;
+	for (unsigned int n = 0; n < path->entries; n++)
+		if (*path->entry[n] != path->value[n])
+			return false;
+	__builtin_memcpy(bytes, path->code + (linear & PAGE_OFFS_MASK), INSN_MAX_LENGTH);
+	return true;
+}
+
+/* All of the instruction was in one page, so that no window shows another by now. */
+static void path_keep(struct fetch_path *path, const struct vcpu_state *state, u64 linear,
+		      const u8 *code)
+{
+	path->cr3 = state->cr3;
+	path->page = linear & PAGE_MASK;
+	path->tables = this_cpu()->cell->stage2.root;
+	path->generation = peek_generation();
+	path->code = code - (linear & PAGE_OFFS_MASK);
+}
+
 unsigned int vcpu_fetch(const struct vcpu_state *state, u8 bytes[INSN_MAX_LENGTH])
 {
+	const struct guest_paging *mode = guest_paging_mode(state);
+	struct fetch_path *path = &this_cpu()->arch.fetch_path;
 	u64 linear = linear_rip(state), phys;
 	unsigned int done, chunk;
 	const void *p;
 
 	done = vcpu_fetched_bytes(bytes);
+	if (done == 0 && mode == &long_paging && fetch_again(path, state, linear, bytes))
+		return INSN_MAX_LENGTH;
+	path->entries = 0;
 	while (done < INSN_MAX_LENGTH) {
-		if (!guest_translate(state, linear + done, &phys))
+		if (!guest_translate(state, mode, linear + done, &phys, path))
 			break;
 		p = cell_peek(CODE_SLOT, gpa(phys));
 		if (!p)
 			break;
 		chunk = MIN(INSN_MAX_LENGTH - done,
 			    PAGE_SIZE - (phys & PAGE_OFFS_MASK));
-		/* Of known size: two moves */
-		if (chunk == INSN_MAX_LENGTH)
+		if (chunk == INSN_MAX_LENGTH) {
+			/* Of known size: two moves */
 			__builtin_memcpy(bytes, p, INSN_MAX_LENGTH);
-		else
-			memcpy(bytes + done, p, chunk);
+			path_keep(path, state, linear, p);
+			return INSN_MAX_LENGTH;
+		}
+		memcpy(bytes + done, p, chunk);
 		done += chunk;
 	}
+	path->entries = 0;
 	return done;
 }

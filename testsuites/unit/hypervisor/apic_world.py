@@ -47,6 +47,9 @@ const u8 *msrpm_for(bool root);
 void msr_bitmaps_init(void);
 const u8 *msr_bitmap_for(bool root);
 unsigned int vcpu_fetch(const struct vcpu_state *state, u8 *bytes);
+extern u64 page_table_generation;
+int world_peeks(void);
+void world_other_tables(bool other);
 """
 VENDOR = {"svm": ("svm/msr", "svm/msrpm"), "vmx": ("vmx/msr",)}
 

@@ -133,3 +133,70 @@ def test_any_bytes_as_tables(world: World) -> None:
             world, source.getrandbits(64), source.getrandbits(32), cr0=PG | 1, cr3=source.getrandbits(20),
             cr4=source.choice([0, PAE, PAE | LA57]), efer=source.choice([0, LMA]), cs_attr=source.choice([0, L, D]),
         )  # fmt: skip
+
+
+def peeks(world: World, rip: int, expected: bytes, **state: int) -> int:
+    """How often memory was looked up for a fetch of what is expected there."""
+    before = world.lib.world_peeks()
+    assert fetch(world, rip, **{**LONG, **state}) == expected
+    return int(world.lib.world_peeks()) - before
+
+
+WALK, AGAIN = 5, 0
+
+
+def test_the_same_way_is_not_walked_twice(world: World) -> None:
+    long_tables(world, 0x400000, [0x9000, 0x6000])
+    put(world, 0x9000, CODE * 2)
+    assert peeks(world, 0x400000, CODE) == WALK
+    assert peeks(world, 0x400000, CODE) == AGAIN
+    assert peeks(world, 0x40000F, CODE) == AGAIN
+    put(world, 0x900F, CODE[::-1])
+    assert peeks(world, 0x40000F, CODE[::-1]) == AGAIN, "the code is read, not remembered"
+    assert peeks(world, 0x401000, bytes(15)) == WALK, "another page"
+    assert peeks(world, 0x400000, CODE) == WALK
+
+
+@pytest.mark.parametrize("table", [0x1000, 0x2000, 0x3000, 0x4000])
+def test_a_changed_entry_of_any_level_is_noticed(world: World, table: int) -> None:
+    linear = 0x123456789000
+    long_tables(world, linear, [0x9000])
+    put(world, 0x9000, CODE)
+    assert peeks(world, linear, CODE) == WALK
+    shift = 12 + 9 * (4 - table // 0x1000)
+    entry(world, table + (linear >> shift & 0x1FF) * 8, 0xC000 | PRESENT)
+    entry(world, 0xC000 + (linear >> max(shift - 9, 12) & 0x1FF) * 8, 0)
+    there = b"" if table < 0x4000 else bytes(15)
+    assert peeks(world, linear, there) == (table // 0x1000 + 1)
+    long_tables(world, linear, [0x9000])
+    assert peeks(world, linear, CODE) == WALK
+
+
+def test_what_else_makes_it_another_way(world: World) -> None:
+    long_tables(world, 0x400000, [0x9000, 0x6000])
+    put(world, 0x9000, CODE)
+    put(world, 0x9FF8, CODE[:8])
+    put(world, 0x6000, CODE[8:])
+    entry(world, 0x5000, 0x2000 | PRESENT)
+    assert peeks(world, 0x400000, CODE) == WALK
+    assert peeks(world, 0x400000, CODE, cr3=0x5000) == WALK
+    assert peeks(world, 0x400000, CODE, cr3=0x5000) == AGAIN
+    world.lib.page_table_generation += 1
+    assert peeks(world, 0x400000, CODE, cr3=0x5000) == WALK
+    # Across two pages: the windows show the second one's entries, none is kept.
+    assert peeks(world, 0x400FF8, CODE) == 2 * WALK
+    assert peeks(world, 0x400FF8, CODE) == 2 * WALK
+    assert peeks(world, 0x400000, CODE) == WALK
+    # Without paging, and back.
+    put(world, 0x400000 & 0xFFFFF, CODE[::-1])
+    assert fetch(world, 0x0, cs_attr=D) == CODE[::-1]
+    assert peeks(world, 0x400000, CODE) == WALK
+
+
+def test_another_cell_on_the_cpu(world: World) -> None:
+    long_tables(world, 0x400000, [0x9000])
+    put(world, 0x9000, CODE)
+    assert peeks(world, 0x400000, CODE) == WALK
+    world.lib.world_other_tables(True)
+    assert peeks(world, 0x400000, CODE) == WALK
+    assert peeks(world, 0x400000, CODE) == AGAIN

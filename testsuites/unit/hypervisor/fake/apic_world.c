@@ -176,9 +176,22 @@ enum insn_mode vcpu_insn_mode(const struct vcpu_state *state)
 	return state->cs_attr & 0x400 ? INSN_32 : INSN_16;
 }
 
+u64 page_table_generation;
+int world_peeks(void);
+static int peeks;
+int world_peeks(void) { return peeks; }
+void world_other_tables(bool other);
+void world_other_tables(bool other)
+{
+	static u64 root;
+
+	other_cell.stage2.root = other ? &root : NULL;
+}
+
 const void *cell_peek(unsigned int slot, gpa_t addr)
 {
 	(void)slot;
+	peeks++;
 	return addr.raw < MEMORY ? world_memory + addr.raw : NULL;
 }
 

@@ -39,6 +39,21 @@ struct linux_state {
 	struct desc_ptr gdtr, idtr;
 };
 
+/*
+ * The way of the last fetch in 64-bit mode: a page of code, and the entries that lead
+ * there with what they said.  Linux writes to its APIC from two places all the time.
+ */
+#define FETCH_LEVELS	4
+struct fetch_path {
+	unsigned int entries;		/* 0: none */
+	u64 cr3, page;
+	const u64 *tables;		/* of the cell; and when */
+	u64 generation;
+	const volatile u64 *entry[FETCH_LEVELS];
+	u64 value[FETCH_LEVELS];
+	const u8 *code;			/* of the page */
+};
+
 struct arch_percpu {
 	/* vendor control blocks, one page each, in this area (vcpu.c / svm) */
 	u8 control_block[4096] __aligned(4096);	/* VMCB / VMCS */
@@ -63,6 +78,8 @@ struct arch_percpu {
 	/* Lines that the guest may cause in this period (guest_line_allowed()) */
 	u64 lines_until;		/* ticks */
 	unsigned int lines;
+
+	struct fetch_path fetch_path;	/* guest_walk.c */
 
 	u64 pat;
 	u64 mtrr_def_type;		/* bit 11 clear: the guest runs uncached */
