@@ -394,7 +394,7 @@ int cell_destroy(struct cell *cell)
 	if (err)
 		return err;
 	/* Before the cell's own directory goes, in which they are. */
-	if (cell_sysfs_move_cpus(&cell->cpus, root_cell))
+	if (cell_stats_move_cpus(&cell->cpus, root_cell))
 		pr_warn("statistics of CPUs %*pbl do not appear in sysfs\n",
 			cpumask_pr_args(&cell->cpus));
 	cell_unregister(cell);

@@ -114,11 +114,18 @@ int sysfs_init(void);
 void sysfs_exit(void);
 int cell_sysfs_add(struct cell *cell);
 void cell_sysfs_remove(struct cell *cell);
-int cell_sysfs_move_cpus(const struct cpumask *cpus, struct cell *to);
 void core_file_add(void);
 void core_file_remove(void);
 extern struct kobject *cells_dir;
 extern const struct kobj_type cell_ktype;
+
+/* statistics.c */
+void stats_init(void);
+void stats_exit(void);
+int cell_stats_add(struct cell *cell);
+void cell_stats_remove(struct cell *cell);
+/* The directories of these CPUs now belong to that cell. */
+int cell_stats_move_cpus(const struct cpumask *cpus, struct cell *to);
 
 /* console.c */
 void console_init(bool readable);

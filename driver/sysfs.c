@@ -1,168 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/devices/jailhouse (abi 5.4).  Readers hold hypervisor_sem around
+ * /sys/devices/jailhouse (abi 5.4), but for statistics.c.  Readers hold hypervisor_sem around
  * hypercalls and never jailhouse_lock, so files go away under that lock.
  */
 #include "driver.h"
 
 #include <linux/device.h>
-#include <linux/slab.h>
 #include <linux/sysfs.h>
 
 struct kobject *cells_dir;
 static struct device *root_device;
-
-/* --- Statistics: of a cell, and of each of its CPUs --- */
-
-#define MAX_STATS	16
-#define ALL_CPUS	(-1)
-
-struct stats_dir {
-	struct kobject kobj;
-	struct cell *cell;
-	int cpu;		/* or ALL_CPUS */
-};
-
-static const char * const common_stat_names[] = {
-	"vmexits_total", "vmexits_mmio", "vmexits_management", "vmexits_hypercall",
-};
-
-static struct attribute stat_attr[MAX_STATS];
-static struct attribute *stat_attrs[MAX_STATS + 1];
-static const struct attribute_group stat_group = { .attrs = stat_attrs };
-static const struct attribute_group *stat_groups[] = { &stat_group, NULL };
-
-/* Existing directories, by CPU; under jailhouse_lock. */
-static struct stats_dir *cpu_stats[NR_CPUS];
-
-static long cpu_stat(unsigned int cpu, unsigned int stat)
-{
-	return hypervisor_call(JAILHOUSE_HC_CPU_GET_INFO, cpu,
-			       JAILHOUSE_CPU_INFO_STAT_BASE + stat);
-}
-
-static ssize_t stat_show(struct kobject *kobj, struct attribute *attr, char *buffer)
-{
-	struct stats_dir *dir = container_of(kobj, struct stats_dir, kobj);
-	unsigned int cpu, stat = attr - stat_attr;
-	unsigned long sum = 0;
-	long value;
-
-	if (dir->cpu != ALL_CPUS) {
-		value = cpu_stat(dir->cpu, stat);
-		return value < 0 ? value : sysfs_emit(buffer, "%ld\n", value);
-	}
-	for_each_cpu(cpu, &dir->cell->cpus) {
-		value = cpu_stat(cpu, stat);
-		if (value > 0)
-			sum += value;
-	}
-	return sysfs_emit(buffer, "%lu\n", sum);
-}
-
-static void stats_release(struct kobject *kobj)
-{
-	kfree(container_of(kobj, struct stats_dir, kobj));
-}
-
-static const struct sysfs_ops stat_ops = { .show = stat_show };
-/*
- * No default groups, here and below: those the kernel removes file by file and by
- * name, but a directory with all that is in it at once, for half the work.
- */
-static const struct kobj_type stats_ktype = {
-	.release = stats_release,
-	.sysfs_ops = &stat_ops,
-};
-
-static void stat_attrs_init(void)
-{
-	unsigned int n, common = ARRAY_SIZE(common_stat_names);
-
-	BUILD_BUG_ON(ARRAY_SIZE(common_stat_names) != JAILHOUSE_GENERIC_CPU_STATS);
-	for (n = 0; n < min_t(unsigned int, common + arch_num_stats, MAX_STATS); n++) {
-		stat_attr[n].name = n < common ? common_stat_names[n] :
-						 arch_stat_names[n - common];
-		stat_attr[n].mode = 0444;
-		sysfs_attr_init(&stat_attr[n]);
-		stat_attrs[n] = &stat_attr[n];
-	}
-}
-
-static struct stats_dir *stats_dir_create(struct cell *cell, struct kobject *parent, int cpu)
-{
-	struct stats_dir *dir = kzalloc(sizeof(*dir), GFP_KERNEL);
-	int err;
-
-	if (!dir)
-		return ERR_PTR(-ENOMEM);
-	dir->cell = cell;
-	dir->cpu = cpu;
-	if (cpu == ALL_CPUS)
-		err = kobject_init_and_add(&dir->kobj, &stats_ktype, parent, "statistics");
-	else
-		err = kobject_init_and_add(&dir->kobj, &stats_ktype, parent, "cpu%d", cpu);
-	if (!err)
-		err = sysfs_create_groups(&dir->kobj, stat_groups);
-	if (err) {
-		kobject_put(&dir->kobj);
-		return ERR_PTR(err);
-	}
-	/* That a CPU changes its cell is no news of its own. */
-	dir->kobj.uevent_suppress = 1;
-	return dir;
-}
-
-static void stats_dir_remove(struct stats_dir **dir)
-{
-	if (!*dir)
-		return;
-	kobject_del(&(*dir)->kobj);
-	kobject_put(&(*dir)->kobj);
-	*dir = NULL;
-}
-
-static void cpu_stats_remove(const struct cell *cell)
-{
-	unsigned int cpu;
-
-	for_each_cpu(cpu, &cell->cpus)
-		if (cpu_stats[cpu] && cpu_stats[cpu]->cell == cell)
-			stats_dir_remove(&cpu_stats[cpu]);
-}
-
-/* The CPU's directory, from the cell that had the CPU or new. */
-static int cpu_stats_move(unsigned int cpu, struct cell *to)
-{
-	struct stats_dir *dir = cpu_stats[cpu];
-
-	if (dir && kobject_move(&dir->kobj, &to->stats->kobj) == 0) {
-		dir->cell = to;
-		return 0;
-	}
-	stats_dir_remove(&cpu_stats[cpu]);
-	dir = stats_dir_create(to, &to->stats->kobj, cpu);
-	if (IS_ERR(dir))
-		return PTR_ERR(dir);
-	cpu_stats[cpu] = dir;
-	return 0;
-}
-
-/* The directories of these CPUs now belong to that cell. */
-int cell_sysfs_move_cpus(const struct cpumask *cpus, struct cell *to)
-{
-	unsigned int cpu;
-	int err;
-
-	if (!to->stats)
-		return -ENOENT;
-	for_each_cpu(cpu, cpus) {
-		err = cpu_stats_move(cpu, to);
-		if (err)
-			return err;
-	}
-	return 0;
-}
 
 /* --- A cell --- */
 
@@ -268,7 +115,6 @@ const struct kobj_type cell_ktype = {
 /* After an error the caller goes on without (some of) the files; remove works. */
 int cell_sysfs_add(struct cell *cell)
 {
-	struct stats_dir *stats;
 	int err;
 
 	err = kobject_add(&cell->kobj, cells_dir, "%d", cell->id);
@@ -276,19 +122,14 @@ int cell_sysfs_add(struct cell *cell)
 		err = sysfs_create_groups(&cell->kobj, cell_groups);
 	if (err)
 		return err;
-	stats = stats_dir_create(cell, &cell->kobj, ALL_CPUS);
-	if (IS_ERR(stats))
-		return PTR_ERR(stats);
-	cell->stats = stats;
-	err = cell_sysfs_move_cpus(&cell->cpus, cell);
+	err = cell_stats_add(cell);
 	kobject_uevent(&cell->kobj, KOBJ_ADD);
 	return err;
 }
 
 void cell_sysfs_remove(struct cell *cell)
 {
-	cpu_stats_remove(cell);
-	stats_dir_remove(&cell->stats);
+	cell_stats_remove(cell);
 	/* Not if cell_sysfs_add() ran out of memory. */
 	if (cell->kobj.state_in_sysfs)
 		kobject_del(&cell->kobj);
@@ -388,7 +229,7 @@ int sysfs_init(void)
 {
 	int err;
 
-	stat_attrs_init();
+	stats_init();
 	root_device = root_device_register("jailhouse");
 	if (IS_ERR(root_device))
 		return PTR_ERR(root_device);
@@ -410,6 +251,7 @@ out_unregister:
 
 void sysfs_exit(void)
 {
+	stats_exit();
 	core_file_remove();
 	kobject_put(cells_dir);
 	sysfs_remove_group(&root_device->kobj, &root_group);

@@ -238,6 +238,63 @@ def test_rmmod_and_again(verbs: Jailhouse, target: Target) -> None:
     verbs.disable()
 
 
+#: Where the root cell's statistics lie while there is none.
+KEPT = "/sys/module/jailhouse/statistics"
+STATISTICS = "/sys/devices/jailhouse/cells/0/statistics"
+
+
+def cpu_directories(linux: Linux, folder: str) -> list[str]:
+    return linux.succeed(f"cd {folder} && ls -d cpu*").split()
+
+
+def test_statistics_are_kept(verbs: Jailhouse, target: Target) -> None:
+    """Without a hypervisor they say so; the next root cell has them, of its CPUs only."""
+    linux, last = verbs.linux, target.machine.cpus - 1
+    every = [f"cpu{cpu}" for cpu in range(last + 1)]
+    smaller = cpus(-1)(root_config(verbs, target))
+    verbs.enable(target.root_config)
+    assert linux.run(f"test -e {KEPT}").status != 0
+    verbs.disable()
+    assert cpu_directories(linux, KEPT) == every
+    for file in ("vmexits_total", f"cpu{last}/vmexits_total"):
+        refused = linux.run(f"cat {KEPT}/{file} 2>&1")
+        assert refused.status != 0
+        assert "No such device" in refused.output
+    linux.put(smaller, "/tmp/smaller.cell")
+    set_online(linux, last, False)
+    try:
+        verbs.enable("/tmp/smaller.cell")
+        assert cpu_directories(linux, STATISTICS) == every[:-1]
+        assert int(linux.succeed(f"cat {STATISTICS}/vmexits_total")) > 0
+        verbs.disable()
+    finally:
+        set_online(linux, last, True)
+    verbs.enable(target.root_config)
+    assert cpu_directories(linux, STATISTICS) == every
+    by_cpu = [verbs.stats(0, cpu)["total"] for cpu in range(last + 1)]
+    assert verbs.stats(0)["total"] >= sum(by_cpu) > 0
+    verbs.disable()
+    verbs.unload_module()
+    verbs.load_module()
+    assert linux.run(f"test -e {KEPT}").status != 0
+
+
+def test_statistics_are_read_meanwhile(verbs: Jailhouse, target: Target) -> None:
+    """Reading them works in every life of the hypervisor, and harms none that ends meanwhile."""
+    linux = verbs.linux
+    files = f"{STATISTICS}/v* {STATISTICS}/cpu*/v* {KEPT}/v* {KEPT}/cpu*/v*"
+    reader = f"while :; do cat {files}; done >> /tmp/read 2>/dev/null & echo $!"
+    readers = linux.succeed(f"({reader}); ({reader})").split()
+    try:
+        for _ in range(CYCLES // 4):
+            verbs.enable(target.root_config)
+            linux.succeed("until test -s /tmp/read; do sleep 0.01; done; : > /tmp/read")
+            verbs.disable()
+    finally:
+        linux.succeed(f"kill {' '.join(readers)}")
+    linux.check_health()
+
+
 def test_enable_twice(jailhouse: Jailhouse, target: Target) -> None:
     before = jailhouse.pools()
     with pytest.raises(JailhouseError) as refused:
