@@ -261,7 +261,7 @@ static bool peek_renew(unsigned int slot, u64 page, u64 generation)
 const void *cell_peek(unsigned int slot, gpa_t addr)
 {
 	struct per_cpu *cpu = this_cpu();
-	u64 generation = peek_generation();
+	u64 generation = page_tables_now();
 	u64 page = addr.raw & PAGE_MASK;
 
 	if ((cpu->peeks[slot].page != page || cpu->peeks[slot].generation != generation ||

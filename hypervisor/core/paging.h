@@ -75,8 +75,15 @@ u64 *page_table_leaf(const struct page_table *pt, u64 virt);
 bool page_leaf_retarget(const struct page_format *format, u64 *leaf, u64 virt, hpa_t phys,
 			unsigned int attrs);
 
-/* Counts the changes of all page tables: what was looked up before may be wrong now. */
+/*
+ * Counts the changes of all page tables.  What was looked up, or peeked at, stays where
+ * it was while this and the tables of the CPU's cell are the same.
+ */
 extern u64 page_table_generation;
+static inline u64 page_tables_now(void)
+{
+	return __atomic_load_n(&page_table_generation, __ATOMIC_ACQUIRE);
+}
 
 struct page_walk {
 	hpa_t phys;		/* of the byte at virt */
@@ -116,12 +123,5 @@ void *cell_map_temp(const struct cell *cell, gpa_t addr, unsigned int pages,
  */
 #define NUM_PEEK_PAGES	8
 const void *cell_peek(unsigned int slot, gpa_t addr);
-
-/* What a CPU peeked at stays where it was while this and its cell's tables are the same. */
-extern u64 page_table_generation;
-static inline u64 peek_generation(void)
-{
-	return __atomic_load_n(&page_table_generation, __ATOMIC_ACQUIRE);
-}
 
 #endif

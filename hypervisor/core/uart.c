@@ -86,13 +86,15 @@ static void uart_send(char c)
 
 void uart_putc(char c)
 {
-	u64 end;
+	/* The clock takes longer than a character where there is nothing to wait for. */
+	u64 end = 0;
 
 	if (uart.access == UART_OFF)
 		return;
-	end = ticks_from_now(uart.stuck ? 0 : TX_WAIT_MS);
 	while (!uart_ready()) {
-		if ((s64)(arch_ticks() - end) > 0) {
+		if (!end) {
+			end = ticks_from_now(uart.stuck ? 0 : TX_WAIT_MS);
+		} else if ((s64)(arch_ticks() - end) > 0) {
 			uart.stuck = true;
 			return;
 		}

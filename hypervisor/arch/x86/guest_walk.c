@@ -131,7 +131,7 @@ static bool fetch_again(const struct fetch_path *path, const struct vcpu_state *
 	    path->page != (linear & PAGE_MASK) ||
 	    (linear & PAGE_OFFS_MASK) > PAGE_SIZE - INSN_MAX_LENGTH ||
 	    path->tables != this_cpu()->cell->stage2.root ||
-	    path->generation != peek_generation())
+	    path->generation != page_tables_now())
 		return false;
 	for (unsigned int n = 0; n < path->entries; n++)
 		if (*path->entry[n] != path->value[n])
@@ -147,7 +147,7 @@ static void path_keep(struct fetch_path *path, const struct vcpu_state *state, u
 	path->cr3 = state->cr3;
 	path->page = linear & PAGE_MASK;
 	path->tables = this_cpu()->cell->stage2.root;
-	path->generation = peek_generation();
+	path->generation = page_tables_now();
 	path->code = code - (linear & PAGE_OFFS_MASK);
 }
 
