@@ -29,7 +29,16 @@ from harness.jitterdata import (
     Place,
     Series,
 )
-from harness.jitterrun import NS, cost_of, exits_of_tick, lives, now, operations, rounds, versions
+from harness.jitterrun import (
+    NS,
+    cost_of,
+    exits_of_tick,
+    lives,
+    management,
+    now,
+    operations,
+    versions,
+)
 from harness.provision import DEFAULT_KERNEL
 from harness.targets import TARGETS, Target
 from harness.unattended import Result, Step
@@ -77,7 +86,7 @@ def _gic_demo(seconds: float) -> list[Step]:
 
 
 def steps(root_config: str, samples: int = SAMPLES) -> list[Step]:
-    """gic-demo for two lengths of time, exit-bench."""
+    """gic-demo for two lengths of time, exit-bench, management."""
     name = "test-jitter"
     return [
         {"do": "module"},
@@ -89,8 +98,7 @@ def steps(root_config: str, samples: int = SAMPLES) -> list[Step]:
         {"do": "start", "cell": name},
         {"do": "wait", "cell": name, "state": "shut down", "seconds": 120},
         {"do": "destroy", "cell": name},
-        *rounds("gic-demo"),
-        {"do": "disable"},
+        *management(root_config, "gic-demo"),
     ]
 
 

@@ -39,7 +39,7 @@ from harness.unattended import Result, Step
 
 TICKS = 30
 SAMPLES = 1000
-#: Of create and destroy, for the medians of `OPERATIONS`.
+#: Of create and destroy, disable and enable, for the medians of `OPERATIONS`.
 ROUNDS = 5
 #: Nanoseconds that an instruction takes.
 NS = 1 << ICOUNT_SHIFT
@@ -120,17 +120,27 @@ def _apic_demo(seconds: float) -> list[Step]:
     ]
 
 
-def rounds(cell: str, count: int = ROUNDS) -> list[Step]:
-    """Create and destroy, each after a rest: what Linux put off belongs to what came before."""
-    rest: Step = {"do": "sleep", "seconds": 0.3}
+REST: Step = {"do": "sleep", "seconds": 0.3}
+
+
+def _turns(one: Step, other: Step, count: int) -> list[Step]:
+    """Each after a rest: what Linux put off belongs to what came before."""
+    return [REST, one, REST, other] * count
+
+
+def management(root_config: str, cell: str, count: int = ROUNDS) -> list[Step]:
+    """A cell that is only created and destroyed, then a hypervisor only disabled and enabled;
+    it is disabled in the end."""
+    enable: Step = {"do": "enable", "config": root_config}
+    disable: Step = {"do": "disable"}
     create: Step = {"do": "create", "config": cell}
     destroy: Step = {"do": "destroy", "cell": cell}
-    return [*([rest, create, rest, destroy] * count), rest]
+    turns = [*_turns(create, destroy, count), *_turns(disable, enable, count)]
+    return [*turns, REST, disable]
 
 
 def steps(root_config: str, ticks: int = TICKS, samples: int = SAMPLES) -> list[Step]:
-    """apic-demo for two lengths of time, ticks with each event, exit-bench, then cells that
-    are only created and destroyed."""
+    """apic-demo for two lengths of time, ticks with each event, exit-bench, management."""
     return [
         {"do": "module"},
         {"do": "enable", "config": root_config},
@@ -138,8 +148,7 @@ def steps(root_config: str, ticks: int = TICKS, samples: int = SAMPLES) -> list[
         *_apic_demo(0.3 * ticks),
         *(step for event in EVENTS for step in tick_steps(event, ticks)),
         *_cell("test-jitter", "exit-bench", f"samples={samples}"),
-        *rounds("apic-demo"),
-        {"do": "disable"},
+        *management(root_config, "apic-demo"),
     ]
 
 

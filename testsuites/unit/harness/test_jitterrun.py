@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from harness.jitterrun import NS, operations, rounds
+from harness.jitterrun import NS, management, operations
 
 
 def _line(ticks: int, **step: object) -> dict[str, object]:
@@ -27,7 +27,6 @@ def test_medians_of_the_first_cell() -> None:
 
 
 def test_a_rest_before_each_operation() -> None:
-    steps = rounds("demo", 2)
-    assert [step["do"] for step in steps] == [
-        "sleep", "create", "sleep", "destroy", "sleep", "create", "sleep", "destroy", "sleep",
-    ]  # fmt: skip
+    steps = [step["do"] for step in management("root", "demo", 2)]
+    assert set(steps[::2]) == {"sleep"}
+    assert steps[1::2] == ["create", "destroy"] * 2 + ["disable", "enable"] * 2 + ["disable"]
