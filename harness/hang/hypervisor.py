@@ -16,21 +16,20 @@ from pathlib import Path
 
 from harness.hang.layout import NoLayout
 from harness.hang.memory import ArmPaged, Linear, NotMapped, Paged, Physical, text, u32, u64
-from harness.hang.program import Place, Program, opened
+from harness.hang.program import FRAMES, Place, Program, opened
 from harness.hang.registers import Cpu
 from harness.results import REPOSITORY
 
 _SIGNATURE = b"JAILHOUS"
 #: struct jailhouse_image_header (include/jailhouse/image.h).
 _HEADER = struct.Struct("<8sIIQQQQQIIQQ")
-_CELLS, _FRAMES = 64, 40
+_CELLS = 64
 _STATES = {0: "running", 1: "running/locked", 2: "shut down", 3: "failed"}
 #: In the control block's state area, the order of struct guest_regs (arch/percpu.h).
 _GUEST_REGISTERS = (
     "R15", "R14", "R13", "R12", "R11", "R10", "R9", "R8",
     "RDI", "RSI", "RBP", "", "RBX", "RDX", "RCX", "",
 )  # fmt: skip
-
 
 #: Names of the exit counters that an architecture adds to those of all (hypercall.h).
 _COUNTERS = {"x86": ("PIO", "NUM_CPU_STATS_X86"), "arm64": ("MAINTENANCE", "NUM_CPU_STATS_ARM64")}
@@ -230,7 +229,7 @@ class Hypervisor:
         registers: dict[str, int] | None = dict(cpu.values)
         found: list[Place] = []
         top = True
-        while registers is not None and len(found) < _FRAMES:
+        while registers is not None and len(found) < FRAMES:
             found += self.program.places(self.program.pc(registers), returned=not top)
             registers = self.program.unwind(registers, self.memory, top)
             top = False

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Sequence
 from functools import cache
 
+from harness.hang.kallsyms import functions
 from harness.hang.kallsyms import symbols as kallsyms
 from harness.hang.kernel import Files
 from harness.hang.layout import Btf, NoLayout
@@ -47,7 +48,7 @@ def files(tree: KernelTree) -> Files:
     symbols.setdefault("init_task", _init_task(image, btf))
     return Files(
         tree.release,
-        Names([(address + above, name) for address, kind, name in table if kind in "tTwW"]),
+        Names([(address + above, name) for address, name in functions(table)]),
         symbols,
         btf,
         symbols["_stext"],

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 _DIGITS = b"".join(bytes([digit]) + b"\0" for digit in b"0123456789")
 #: Names between two markers.
@@ -44,6 +44,11 @@ def symbols(rodata: bytes, text: int | None) -> Iterator[tuple[int, str, str]]:
             return
         digits = rodata.find(_DIGITS, digits + 1)
     raise NoSymbols("no kallsyms table in .rodata")
+
+
+def functions(table: Iterable[tuple[int, str, str]]) -> list[tuple[int, str]]:
+    """Address and name of what is code in a table of `symbols`."""
+    return [(address, name) for address, kind, name in table if kind in "tTwW"]
 
 
 def _index(rodata: bytes, digits: int) -> tuple[int, int] | None:

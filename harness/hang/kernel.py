@@ -23,8 +23,6 @@ from harness.hang.program import Names, Place
 
 #: Linux aligns its text to this; every slide is a multiple.
 ALIGN = 0x200000
-#: Frames of a back trace.
-FRAMES = 40
 _UNINTERRUPTIBLE, _NOLOAD = 0x2, 0x400
 _TASKS, _MODULES, _SYMBOLS = 4000, 300, 20000
 _SYMBOL = struct.Struct("<IBBHQQ")

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from harness.hang.image_arm64 import files, size
-from harness.hang.kernel import ALIGN, FRAMES, Files, Kernel, NoKernel, Task
+from harness.hang.kernel import ALIGN, Files, Kernel, NoKernel, Task
 from harness.hang.memory import PAGE, ArmPaged, NotMapped, Physical, text, u32, u64
-from harness.hang.program import Place
+from harness.hang.program import FRAMES, Place
 from harness.provision import KernelTree
 
 

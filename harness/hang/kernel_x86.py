@@ -8,12 +8,13 @@ from functools import cache
 
 from elftools.elf.elffile import ELFFile
 
+from harness.hang.kallsyms import functions
 from harness.hang.kallsyms import symbols as kallsyms
-from harness.hang.kernel import ALIGN, FRAMES, Files, Kernel, Module, NoKernel, Task
+from harness.hang.kernel import ALIGN, Files, Kernel, Module, NoKernel, Task
 from harness.hang.layout import Btf, NoLayout
 from harness.hang.memory import NotMapped, Paged, Physical, text, u32, u64
 from harness.hang.orc import ENTRY, Frame, Orc
-from harness.hang.program import Names, Place, section
+from harness.hang.program import FRAMES, Names, Place, section
 from harness.provision import KernelTree
 
 #: Flags of ELF sections.
@@ -34,7 +35,7 @@ def files(tree: KernelTree) -> Files:
         btf = Btf(section(elf, ".BTF").data())
     return Files(
         tree.release,
-        Names([(address, name) for address, kind, name in table if kind in "tTwW"]),
+        Names(functions(table)),
         {name: address for address, _, name in reversed(table)},
         btf,
         start,

@@ -16,6 +16,9 @@ from harness.hang.inlined import calls_at
 from harness.hang.layout import Dwarf, NoLayout
 from harness.hang.memory import Memory, NotMapped, u64
 
+#: Of a back trace at most.
+FRAMES = 40
+
 
 @dataclass(frozen=True)
 class Convention:

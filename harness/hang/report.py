@@ -24,7 +24,7 @@ from harness.hang.kernel_arm64 import Arm64Kernel
 from harness.hang.kernel_x86 import X86Kernel
 from harness.hang.layout import NoLayout
 from harness.hang.memory import Memory, NotMapped, Paged, Physical, u32
-from harness.hang.program import Place, Program, opened
+from harness.hang.program import FRAMES, Place, Program, opened
 from harness.hang.registers import Cpu, parse
 from harness.hang.states import Blocked, CpuSample, Kind, Mode, Sample, State, judge
 from harness.machine import Role
@@ -362,17 +362,21 @@ class _Scene:
 
     def _waits(self, cpu: Cpu, mode: Mode, cell: Cell | None) -> bool:
         """Whether an ARM CPU is in WFI, which QEMU does not say: the instruction before."""
-        memory: Memory | None = None
-        if self._arm and mode is Mode.HYPERVISOR and self._hypervisor is not None:
-            memory = self._hypervisor.memory
-        elif self._arm and mode is Mode.INMATE and cell is not None:
-            memory = cell.stage2
-        elif self._arm and mode is Mode.LINUX and self._kernel is not None:
-            memory = self._kernel.memory
+        memory = self._code(mode, cell) if self._arm else None
         try:
             return memory is not None and u32(memory, cpu.pc - 4) in WFI
         except NotMapped:
             return False
+
+    def _code(self, mode: Mode, cell: Cell | None) -> Memory | None:
+        """What a program counter in that mode points into, if it is known."""
+        if mode is Mode.HYPERVISOR and self._hypervisor is not None:
+            return self._hypervisor.memory
+        if mode is Mode.INMATE and cell is not None:
+            return cell.stage2
+        if mode is Mode.LINUX and self._kernel is not None:
+            return self._kernel.memory
+        return None
 
     def _inmate_trace(self, guest: Cpu, cell: Cell) -> list[Place]:
         memory: Memory = cell.stage2  # on ARM our inmates' own tables change no address
@@ -386,7 +390,7 @@ class _Scene:
         if not guest.wide:
             return frames
         registers = program.unwind(guest.values, memory, top=True)
-        while registers is not None and len(frames) < 40:
+        while registers is not None and len(frames) < FRAMES:
             frames += program.places(program.pc(registers), returned=True)
             registers = program.unwind(registers, memory, top=False)
         return frames

@@ -218,25 +218,27 @@ def test_a_kernel_is_found_through_a_hint() -> None:
     """Physical start by the banner, tables by a CPU in its code; not the tables it began with."""
     ram = Ram(0x600000)
     memory = Physical(ram, len(ram.data))
-    known = replace(image_arm64.files(provision.kernel("6.1", "arm64")), start=0x1000, end=0x3000)
-    known.symbols["linux_banner"], kept = 0x9000, known.symbols["linux_banner"]
-    try:
-        ram.data[0x209000 : 0x209000 + 80] = f"Linux version {known.release} (us)".encode().ljust(80, b"\0")
-        for root, linear in ((0x20A000, 0), (0x20E000, 0x999003)):
-            ram.put(root, linear)
-            ram.put(root + 256 * 8, root + 0x1003)
-            ram.put(root + 0x1000, root + 0x2003)
-            ram.put(root + 0x2000 + 64 * 8, 0x200701)
-        start = kernel_arm64._physical_start(known, memory, range(0x100000, len(ram.data)))
-        assert start == 0x200000
-        hint = 0xFFFF800008001234
-        tables, slide = kernel_arm64._tables(known, memory, start, 0x100000, [0x1234, hint])
-        assert slide == 0xFFFF800008000000
-        assert (tables._root, tables.translate(hint)) == (0x20E000, 0x201234)
-        with pytest.raises(NoKernel, match="no CPU is in Linux"):
-            kernel_arm64._tables(known, memory, start, 0x100000, [0xFFFF800008004000])
-    finally:
-        known.symbols["linux_banner"] = kept
+    kernel = image_arm64.files(provision.kernel("6.1", "arm64"))
+    symbols = {**kernel.symbols, "linux_banner": 0x9000}
+    known = replace(kernel, symbols=symbols, start=0x1000, end=0x3000)
+    banner = f"Linux version {known.release} (us)".encode()
+    ram.data[0x209000 : 0x209000 + 80] = banner.ljust(80, b"\0")
+    for root, linear in ((0x20A000, 0), (0x20E000, 0x999003)):
+        ram.put(root, linear)
+        ram.put(root + 256 * 8, root + 0x1003)
+        ram.put(root + 0x1000, root + 0x2003)
+        ram.put(root + 0x2000 + 64 * 8, 0x200701)
+    start = kernel_arm64._physical_start(known, memory, range(0x100000, len(ram.data)))
+    assert start == 0x200000
+    hint = 0xFFFF800008001234
+    tables, slide = kernel_arm64._tables(known, memory, start, 0x100000, [0x1234, hint])
+    assert slide == 0xFFFF800008000000
+    assert (tables._root, tables.translate(hint)) == (0x20E000, 0x201234)
+    with pytest.raises(NoKernel, match="no CPU is in Linux"):
+        kernel_arm64._tables(known, memory, start, 0x100000, [0xFFFF800008004000])
+
+
+_HIGH = 0xFFFF800000000000
 
 
 class Stack:
@@ -259,9 +261,6 @@ class Stack:
     def names(self, pc: int, link: int) -> list[str]:
         registers = {"PC": pc | _HIGH, "X29": 0x7100, "X30": link | _HIGH}
         return [place.symbol for place in self.kernel.trace(registers)]
-
-
-_HIGH = 0xFFFF800000000000
 
 
 def test_arm_frames_with_and_without_the_link_register() -> None:
