@@ -77,6 +77,7 @@ class Run:
                 env={
                     **os.environ, "JAILHOUSE_RESULTS": str(folder / "results"),
                     "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'tools'}",
+                    "PYTHONFAULTHANDLER": "1",
                 },
             )  # fmt: skip
 
@@ -96,6 +97,15 @@ class Run:
 
     def everything(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
+
+    def gone(self) -> int:
+        """Wait for its end; the exit status. What does not end says where every thread is."""
+        try:
+            return self.process.wait(GONE)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait(GONE)
+            raise AssertionError(f"still there after {GONE} s:\n{self.output}") from None
 
     def end(self) -> None:
         self.process.kill()
@@ -143,8 +153,7 @@ def test_an_ended_run_leaves_nothing(
     assert sum("supervise.py" in " ".join(process.cmdline()) for process in processes) == 2
     run.process.send_signal(number)
     assert_gone(processes, folders)
-    run.process.wait(GONE)
-    assert run.process.returncode != 0
+    assert run.gone() != 0
 
 
 def test_a_failing_fixture_leaves_nothing(
