@@ -222,6 +222,14 @@ class Emulator(ABC):
                 lines += [f"--- last lines of {stream.name}:", stream.tail(12)]
         return "\n".join(lines)
 
+    def evidence(self) -> str:
+        """`describe()` with the CPUs' interrupt controllers: what errata are told by."""
+        try:
+            controllers = self.interrupt_controllers()
+        except (*GONE, EmulatorErratum) as error:
+            controllers = str(error)
+        return f"{self.describe()}\n{controllers}"
+
     def _cpu_lines(self) -> list[str]:
         found = []
         for block in re.split(r"(?m)^CPU#", self.registers())[1:]:

@@ -22,8 +22,8 @@ class Erratum:
     #: not tried: there it is a failure until somebody looks.
     since: tuple[int, int, int]
     until: tuple[int, int, int]
-    #: Searched in what the emulator wrote before it ended, and in the root console
-    #: of a machine that did not get as far as its channels.
+    #: Searched in what the emulator wrote before it ended; and in the root console, the
+    #: state and the interrupt controllers of a machine that did not get as far as its channels.
     symptom: str
     #: What is known about it.
     note: str
@@ -47,6 +47,16 @@ LEDGER = (
         symptom=r"rcu_preempt kthread timer wakeup didn't happen",
         note="a CPU's local APIC timer never fires again, in Linux alone, before there is a "
         "hypervisor; seen four times, with 10.0.13 on a loaded host",
+    ),
+    Erratum(
+        name="tcg-lost-eoi",
+        emulator="qemu",
+        since=(10, 0, 0),
+        until=(11, 0, 0),
+        symptom=r"(?ms)^run state: running\n(CPU \d+: RIP \w+ halted\n)+---.*^ISR\s+\d",
+        note="a local APIC has an interrupt in service, hence delivers no other, though all CPUs "
+        "of a booting Linux are in its idle loop: the write that ends it was lost, while drivers "
+        "enable devices; seen twice in one run, with 10.0.13; probably tcg-iotlb-section's cause",
     ),
 )
 

@@ -73,7 +73,8 @@ class Linux:
         except (CommandTimeout, ChannelClosed) as error:
             self.machine.check_alive()
             engine = self.machine.engine
-            erratum = errata.known(engine.emulator, engine.version, self.root_console.text())
+            seen = f"{self.root_console.text()}\n{self.machine.evidence()}"
+            erratum = errata.known(engine.emulator, engine.version, seen)
             if erratum is not None:
                 raise EmulatorErratum(f"{erratum.name}: {erratum.note}") from error
             raise BootFailure(

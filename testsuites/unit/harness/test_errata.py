@@ -18,9 +18,18 @@ WORDS = (
 
 STALL = "rcu: rcu_preempt kthread timer wakeup didn't happen for 5251 jiffies! g-1143 f0x0"
 
+#: As `Emulator.evidence` has it: QEMU's monitor ends its lines with "\r\n".
+IDLE = (
+    "run state: running\nCPU 0: RIP ffffffff81a4e8cb halted\nCPU 1: RIP ffffffff81a4e8cb halted\n"
+    "--- last lines of root-console:\n\n"
+    "dumping local APIC state for CPU 0 \r\nISR\t (none)\r\nIRR\t (none)\r\n"
+    "dumping local APIC state for CPU 1 \r\nISR\t 236 \r\nIRR\t 33 34 236 \r\n"
+)
+
 
 @pytest.mark.parametrize(
-    ("words", "name"), [(WORDS, "tcg-iotlb-section"), (STALL, "tcg-lost-timer")]
+    ("words", "name"),
+    [(WORDS, "tcg-iotlb-section"), (STALL, "tcg-lost-timer"), (IDLE, "tcg-lost-eoi")],
 )
 def test_known_symptom(words: str, name: str) -> None:
     found = errata.known("qemu", (10, 0, 13), words)
@@ -73,6 +82,9 @@ def test_other_failures_are_not_repeated(tmp_path: Path) -> None:
         ("qemu", (11, 0, 0), WORDS),
         ("bochs", (10, 0, 13), WORDS),
         ("qemu", (10, 0, 13), "Segmentation fault"),
+        # All is ended; a CPU runs, and may be in a handler.
+        ("qemu", (10, 0, 13), IDLE.replace("236 \r\nIRR", "(none)\r\nIRR")),
+        ("qemu", (10, 0, 13), IDLE.replace("CPU 1: RIP ffffffff81a4e8cb halted", "CPU 1: RIP 7")),
         ("qemu", (10, 0, 13), ""),
     ],
 )
