@@ -72,7 +72,8 @@ class Run:
             self.process = subprocess.Popen(
                 [*IN_FOREGROUND, sys.executable, "-m", "pytest", "-p", "harness.plugin",
                  "-p", "no:cacheprovider", "--target", target.name,
-                 "-q", *arguments, "test_inner.py"],
+                 # Else it removes what older runs left, and the more these did the longer it takes.
+                 "--basetemp", str(folder / "tmp"), "-q", *arguments, "test_inner.py"],
                 cwd=folder, stdout=log, stderr=log, start_new_session=True,
                 env={
                     **os.environ, "JAILHOUSE_RESULTS": str(folder / "results"),
