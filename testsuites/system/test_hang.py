@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.deadlines import Deadline, scaled
-from harness.errors import DeadlineExpired, EmulatorDied, MachineReset
+from harness.errors import DeadlineExpired, EmulatorDied, HostStarved, MachineReset
 from harness.guest.linux import Linux
 from harness.hang.attach import builds, explain
 from harness.hang.report import Report, collect
@@ -115,7 +115,8 @@ def test_spinning_hypervisor(
     jailhouse.enable("qemu-x86")
     bench = Bench.create(jailhouse, "test-one")
     bench.run("violate", f"what=mem-write addr={HANG:#x}")
-    with pytest.raises(DeadlineExpired) as expired:
+    # Whose fault it is, a busy host decides; that it was in vain is what counts.
+    with pytest.raises((DeadlineExpired, HostStarved)) as expired:
         bench.says("^DONE", 1)
     report = explain(linux, expired.value, [tmp_path])
     assert report is not None
